@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find the command, run it, turn our errors into exit codes.
+
+Each command is a module of this package with ``configure(parser)``, which declares its arguments,
+and ``execute(args)``, which does the work and returns the exit code. Modules are imported when
+their command is asked for, so that the daemon starts without the migrator's code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from kwallet_bridge import __version__
+from kwallet_bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A word on the command line, the module behind it, and its line in the help."""
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS = (
+    Command("daemon", "daemon", "serve the KWallet names on the session bus"),
+    Command("inspect", "inspect", "show what a .kwl wallet file holds"),
+)
+EXIT_INTERRUPTED = 130
+ABOUT = "Keep what KDE programs store in KWallet in your Secret Service provider."
+
+
+def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kwallet-bridge", description=ABOUT)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        sub = commands.add_parser(command.name, help=command.summary, description=command.summary)
+        if command.name == chosen:
+            import_module(f"kwallet_bridge.cli.{command.module}").configure(sub)
+    return parser
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; returns the exit code, having told errors on standard error."""
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    args = _build_parser(chosen).parse_args(argv)
+    command = next(command for command in COMMANDS if command.name == args.command)
+    try:
+        return int(import_module(f"kwallet_bridge.cli.{command.module}").execute(args))
+    except BridgeError as error:
+        print(f"kwallet-bridge {command.name}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED

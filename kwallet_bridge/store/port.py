@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two ports: items below, entries above.
+
+An :class:`ItemBackend` speaks the Secret Service's words (collections, items, attributes) and is
+implemented by the Secret Service client, the keyring file and memory. :class:`EntryStore` in
+``store.entries`` implements KWallet's words (wallets, folders, entries) once, over any of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, NewType, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from kwallet_bridge.model import Entry, EntryType, FolderName, Key, WalletName
+    from kwallet_bridge.secret import Secret
+
+CollectionId = NewType("CollectionId", str)
+"""Names a collection while the backend stays up: an object path, or a file's own name."""
+
+ItemId = NewType("ItemId", str)
+"""Names an item while the backend stays up; never kept across :class:`BackendGone`."""
+
+DEFAULT_ALIAS = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """How a provider deviates from the specification; every default is the specification.
+
+    ``docs/reference/quirks.md`` explains each; nothing else in the program asks for a provider's
+    name.
+    """
+
+    keeps_content_type: bool = True
+    """False: every secret comes back as ``text/plain`` (decide by the ``type`` attribute)."""
+    rewrites_text: bool = False
+    """Text with placeholders, NUL or bytes that are no UTF-8 comes back altered."""
+    items_lock_singly: bool = False
+    """An item may be locked in an unlocked collection."""
+    locked_reads_empty: bool = False
+    """A locked item's secret is answered as empty, without an error."""
+    hides_locked_items: bool = False
+    """A locked collection shows no items: "not found" proves nothing until it is unlocked."""
+    replaces_exact_only: bool = False
+    """``replace`` needs equal attributes, and makes a new path."""
+    delete_takes_supersets: bool = False
+    """Deleting an item also deletes those whose attributes contain its own."""
+    setters_forgotten: bool = False
+    """SetSecret, Label and Attributes last only until the provider restarts."""
+    default_alias: bool = True
+    """False: there may be no ``default`` alias."""
+    forgets_label_case: bool = False
+    """A collection's label comes back in another case after a restart."""
+    label_is_file_when_locked: bool = False
+    """A locked collection is labelled after its file."""
+    schemaless_twins: bool = False
+    """Native items come without schema; set their attributes before replacing them."""
+    rewrites_maps: bool = False
+    """Items with ``type=map`` are parsed and rewritten as a JSON object of strings."""
+    plain_only: bool = False
+    """The provider offers no encrypted session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A collection as last seen. ``label`` is the wallet's name."""
+
+    id: CollectionId
+    label: str
+    locked: bool
+
+    def __repr__(self) -> str:
+        return f"Collection(locked={self.locked})"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemInfo:
+    """What an item shows without its secret. Times are seconds since the epoch, 0 unknown."""
+
+    id: ItemId
+    label: str
+    attributes: Mapping[str, str]
+    locked: bool = False
+    created: int = 0
+    modified: int = 0
+
+    def __repr__(self) -> str:
+        return f"ItemInfo(locked={self.locked})"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSecret:
+    """An item's secret bytes and their content type."""
+
+    value: Secret
+    content_type: str = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class NewItem:
+    """What is asked to be stored."""
+
+    label: str
+    attributes: Mapping[str, str]
+    secret: ItemSecret
+
+    def __repr__(self) -> str:
+        return "NewItem(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTouched:
+    """An item may have been made, changed or deleted; ``item`` None means "look at all"."""
+
+    collection: CollectionId
+    item: ItemId | None
+
+    def __repr__(self) -> str:
+        return "ItemTouched(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionsTouched:
+    """The list of collections, a label, an alias or a lock may have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendGone:
+    """The provider left the bus: every id is void, nothing is known any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendReturned:
+    """A provider is there (again)."""
+
+
+BackendEvent = ItemTouched | CollectionsTouched | BackendGone | BackendReturned
+
+
+class ItemBackend(Protocol):
+    """Collections and items.
+
+    Events are hints to look again, delivered synchronously on the event loop, in the order the
+    backend saw them and before the result of any call that the backend answered later.
+    Every method may raise StoreUnavailableError, StoreTimeoutError, StoreRefusedError; those that
+    write may raise StoreConflictError and StoreFullError. A call that raises changed nothing,
+    except StoreTimeoutError and StoreUnavailableError, after which the caller must look.
+    """
+
+    @property
+    def quirks(self) -> Quirks:
+        """The provider's row; valid after the first successful call."""
+
+    def subscribe(self, listener: Callable[[BackendEvent], None]) -> None:
+        """Have ``listener`` told of every event from now on."""
+
+    async def collections(self) -> Sequence[Collection]:
+        """List the collections people made: no ``session`` collection, no empty label. No prompt."""
+
+    async def read_alias(self, alias: str) -> CollectionId | None:
+        """Resolve an alias; None if it names nothing. No prompt."""
+
+    async def create_collection(self, label: str, *, window_id: str = "") -> CollectionId:
+        """Make a collection, running the provider's prompt.
+
+        Raises:
+            PromptDismissedError: A person said no.
+        """
+
+    async def delete_collection(self, collection: CollectionId) -> None:
+        """Delete a collection with all it holds; may prompt."""
+
+    async def is_locked(self, collection: CollectionId) -> bool:
+        """Ask the provider afresh."""
+
+    async def unlock(self, collection: CollectionId, *, window_id: str = "") -> None:
+        """Unlock, running the provider's prompt if it wants one. Unlocked already: nothing.
+
+        Concurrent calls for one collection share one prompt. A caller that is cancelled leaves;
+        the prompt is dismissed when the last caller has left.
+
+        Raises:
+            PromptDismissedError: A person said no, or the provider has nobody to ask.
+        """
+
+    async def lock(self, collection: CollectionId) -> None:
+        """Lock a collection."""
+
+    async def search(
+        self, collection: CollectionId, attributes: Mapping[str, str]
+    ) -> Sequence[ItemId]:
+        """Find every item that has at least these attributes; ``{}`` finds all.
+
+        The answer is complete or an error.
+
+        Raises:
+            StoreLockedError: The collection is locked and the provider hides what it holds.
+        """
+
+    async def read_items(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
+        """Read label, attributes, lock and times of many items; those that vanished are left out."""
+
+    async def read_secrets(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemSecret]:
+        """Read many secrets at once; items that vanished are left out.
+
+        Raises:
+            StoreLockedError: One of them is locked.
+        """
+
+    async def unlock_items(self, items: Iterable[ItemId], *, window_id: str = "") -> None:
+        """Unlock single items where the provider locks them singly."""
+
+    async def create_item(
+        self, collection: CollectionId, item: NewItem, *, replace: bool
+    ) -> ItemId:
+        """Store an item; with ``replace`` in place of one with these attributes, by its own rule.
+
+        Returns once the provider says it is stored.
+
+        Raises:
+            StoreLockedError: The collection is locked.
+            PromptDismissedError: The provider asked and a person said no.
+        """
+
+    async def set_attributes(self, item: ItemId, attributes: Mapping[str, str]) -> None:
+        """Give an item other attributes (see the quirk ``schemaless_twins``)."""
+
+    async def delete_item(self, item: ItemId) -> None:
+        """Delete one item; one that is gone already is no error."""
+
+    async def close(self) -> None:
+        """Let go of what is held; no call may follow."""
+
+
+class WalletState(Enum):
+    """What an open would meet."""
+
+    ABSENT = "absent"
+    LOCKED = "locked"
+    UNLOCKED = "unlocked"
+
+
+@dataclass(frozen=True, slots=True)
+class WalletsChanged:
+    """The list of wallets changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class WalletLocked:
+    """A wallet was locked, deleted or lost by somebody else."""
+
+    wallet: WalletName
+
+    def __repr__(self) -> str:
+        return "WalletLocked(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class WalletUnlocked:
+    """A wallet was unlocked by somebody else."""
+
+    wallet: WalletName
+
+    def __repr__(self) -> str:
+        return "WalletUnlocked(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTouched:
+    """Somebody else changed entries of a folder."""
+
+    wallet: WalletName
+    folder: FolderName
+
+    def __repr__(self) -> str:
+        return "FolderTouched(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldersTouched:
+    """Somebody else changed the set of folders of a wallet."""
+
+    wallet: WalletName
+
+    def __repr__(self) -> str:
+        return "FoldersTouched(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreGone:
+    """The store is not reachable; every wallet counts as closed."""
+
+
+StoreEvent = (
+    WalletsChanged | WalletLocked | WalletUnlocked | FolderTouched | FoldersTouched | StoreGone
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Names the store needs from kwalletrc."""
+
+    default_wallet: str = "kdewallet"
+    lock_on_close: bool = True
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """Wallets, folders and entries, in KWallet's words.
+
+    A false or empty answer means the wallet was unlocked and searched completely; everything else
+    is a StoreError (fail closed). Where the names are known already a call answers without
+    suspending. Methods that take a wallet raise WalletNotFoundError when there is none,
+    StoreLockedError when it is locked. Only ``unlock`` and ``create_wallet`` prompt, besides
+    providers that ask at each write.
+    """
+
+    def subscribe(self, listener: Callable[[StoreEvent], None]) -> None:
+        """Have ``listener`` told of what other programs change."""
+
+    def configure(self, settings: StoreSettings) -> None:
+        """Use other settings from now on."""
+
+    async def list_wallets(self) -> Sequence[WalletName]:
+        """List wallets, each once, the default one under its configured name. No prompt."""
+
+    async def wallet_state(self, wallet: WalletName) -> WalletState:
+        """Tell what an open would meet. No prompt."""
+
+    async def unlock(self, wallet: WalletName, *, window_id: str = "") -> None:
+        """Unlock a wallet, prompting if needed."""
+
+    async def create_wallet(self, wallet: WalletName, *, window_id: str = "") -> None:
+        """Make a wallet, prompting if needed."""
+
+    async def lock(self, wallet: WalletName) -> None:
+        """Lock a wallet."""
+
+    async def delete_wallet(self, wallet: WalletName) -> None:
+        """Delete a wallet, or, when others keep items in it too, only what is KWallet's."""
+
+    async def list_folders(self, wallet: WalletName) -> Sequence[FolderName]:
+        """List folders, ascending by UTF-16 code unit."""
+
+    async def has_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Tell whether a folder exists, with entries or without."""
+
+    async def create_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Make a folder; False if it was there."""
+
+    async def remove_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Remove a folder and its entries; False if it was not there."""
+
+    async def list_entries(self, wallet: WalletName, folder: FolderName) -> Mapping[Key, EntryType]:
+        """List keys and types, ascending by UTF-16 code unit; empty for a missing folder."""
+
+    async def entry_type(
+        self, wallet: WalletName, folder: FolderName, key: Key
+    ) -> EntryType | None:
+        """Tell an entry's type; None if it is absent."""
+
+    async def might_exist(self, wallet: WalletName, folder: FolderName, key: Key | None) -> bool:
+        """Tell without unlocking whether a folder (``key`` None) or entry may exist.
+
+        False is certain. For a wallet that is absent: False. No prompt.
+        """
+
+    async def read(self, wallet: WalletName, folder: FolderName, key: Key) -> Entry | None:
+        """Read one entry; None if it is absent."""
+
+    async def read_many(
+        self,
+        wallet: WalletName,
+        folder: FolderName,
+        wanted: Callable[[Key, EntryType], bool],
+    ) -> Mapping[Key, Entry]:
+        """Read every entry of a folder for which ``wanted`` says so, many at once."""
+
+    async def write(self, wallet: WalletName, folder: FolderName, key: Key, entry: Entry) -> bool:
+        """Write an entry and read it back; True if the folder is new.
+
+        Raises:
+            ReadBackError: The store altered the value; the old entry was put back.
+        """
+
+    async def remove(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
+        """Remove an entry, keeping its folder; False if it was absent."""
+
+    async def rename(
+        self, wallet: WalletName, folder: FolderName, key: Key, *, new_key: Key
+    ) -> None:
+        """Move an entry to another key of its folder: written and read back before removal.
+
+        Raises:
+            EntryNotFoundError: There is nothing under ``key``.
+            EntryExistsError: ``new_key`` is taken; nothing was changed.
+        """
+
+    async def close(self) -> None:
+        """Let go of what is held."""
