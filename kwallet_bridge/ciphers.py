@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every cipher and key derivation, in one place; the only importer of ``cryptography``.
+
+Loading OpenSSL costs about 9 MB and 25 ms, so it happens when the first cipher is made, never at
+import: a program that only lists names does not pay. HMAC, HKDF and PBKDF2 are the standard
+library's. Nothing here does I/O, and no message holds key or data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import CipherUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography.hazmat.primitives.ciphers import CipherContext
+
+AES_BLOCK = 16
+BLOWFISH_BLOCK = 8
+_REMEDY = (
+    "OpenSSL on this machine refuses {name}. {name} is in OpenSSL's legacy provider: install it "
+    "(a package such as openssl-provider-legacy or libssl3), unset CRYPTOGRAPHY_OPENSSL_NO_LEGACY, "
+    "and switch FIPS mode off for this program"
+)
+
+
+class PaddingError(ValueError):
+    """Decrypted data does not end as PKCS#7 demands: wrong key, or damaged."""
+
+
+def equal(left: bytes, right: bytes) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(left, right)
+
+
+def hmac_sha256(key: bytes, data: bytes) -> bytes:
+    """Compute HMAC-SHA-256."""
+    return hmac.digest(key, data, "sha256")
+
+
+def derive_hkdf_sha256(
+    material: bytes, *, length: int, salt: bytes = b"", info: bytes = b""
+) -> bytes:
+    """Derive ``length`` bytes, at most 8160, by RFC 5869; no salt means 32 zero bytes."""
+    pseudo_random = hmac_sha256(salt or bytes(32), material)
+    block, output, counter = b"", b"", 0
+    while len(output) < length:
+        counter += 1
+        block = hmac_sha256(pseudo_random, block + info + counter.to_bytes(1, "big"))
+        output += block
+    return output[:length]
+
+
+def derive_pbkdf2(
+    algorithm: str, password: bytes, *, salt: bytes, iterations: int, length: int
+) -> bytes:
+    """Derive a key by PBKDF2-HMAC; ``algorithm`` as hashlib spells it. Releases the GIL."""
+    return hashlib.pbkdf2_hmac(algorithm, password, salt, iterations, length)
+
+
+class AesCbc:
+    """AES in CBC mode with PKCS#7 padding under one key; each call is on its own."""
+
+    __slots__ = ("_algorithm", "_cbc", "_cipher")
+
+    def __init__(self, key: bytes) -> None:
+        """Take a key of 16, 24 or 32 bytes.
+
+        Raises:
+            CipherUnavailableError: OpenSSL refuses to load.
+        """
+        try:
+            from cryptography.hazmat.primitives.ciphers import Cipher  # noqa: PLC0415  9 MB
+            from cryptography.hazmat.primitives.ciphers.algorithms import AES  # noqa: PLC0415
+            from cryptography.hazmat.primitives.ciphers.modes import CBC  # noqa: PLC0415
+        except RuntimeError as error:  # cryptography's word for "no legacy provider"
+            raise CipherUnavailableError(_REMEDY.format(name="a cipher")) from error
+        self._cipher, self._cbc, self._algorithm = Cipher, CBC, AES(key)
+
+    def encrypt(self, data: bytes) -> tuple[bytes, bytes]:
+        """Encrypt under a fresh random IV; gives IV and ciphertext."""
+        iv = os.urandom(AES_BLOCK)
+        return iv, self.encrypt_with(iv, data)
+
+    def encrypt_with(self, iv: bytes, data: bytes) -> bytes:
+        """Encrypt under an IV that must never be used twice."""
+        padding = AES_BLOCK - len(data) % AES_BLOCK
+        context = self._cipher(self._algorithm, self._cbc(iv)).encryptor()
+        return context.update(data + bytes((padding,)) * padding)
+
+    def decrypt(self, iv: bytes, data: bytes) -> bytes:
+        """Decrypt and unpad.
+
+        Raises:
+            PaddingError: Wrong key or damage; also an IV or data of impossible length.
+        """
+        if len(iv) != AES_BLOCK or not data or len(data) % AES_BLOCK:
+            raise PaddingError("not a whole number of blocks")
+        plain = self._cipher(self._algorithm, self._cbc(iv)).decryptor().update(data)
+        padding = plain[-1]
+        if not 1 <= padding <= AES_BLOCK or not equal(
+            plain[-padding:], bytes((padding,)) * padding
+        ):
+            raise PaddingError("the padding is wrong")
+        return plain[:-padding]
+
+
+def blowfish_encrypt(key: bytes, data: bytes, *, chained: bool) -> bytes:
+    """Encrypt whole blocks: CBC with a zero IV if ``chained``, else ECB. For fixtures.
+
+    Raises:
+        CipherUnavailableError: OpenSSL refuses Blowfish.
+    """
+    return _blowfish(key, lambda cipher: cipher.encryptor(), chained=chained).update(data)
+
+
+def blowfish_decrypt(key: bytes, data: bytes, *, chained: bool) -> bytes:
+    """Decrypt whole blocks: CBC with a zero IV if ``chained``, else ECB.
+
+    Raises:
+        CipherUnavailableError: OpenSSL refuses Blowfish.
+    """
+    return _blowfish(key, lambda cipher: cipher.decryptor(), chained=chained).update(data)
+
+
+def _blowfish(
+    key: bytes, direction: Callable[..., CipherContext], *, chained: bool
+) -> CipherContext:
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  9 MB
+        from cryptography.hazmat.decrepit.ciphers.algorithms import Blowfish  # noqa: PLC0415
+        from cryptography.hazmat.primitives.ciphers import Cipher  # noqa: PLC0415
+        from cryptography.hazmat.primitives.ciphers.modes import CBC, ECB  # noqa: PLC0415
+    except RuntimeError as error:
+        raise CipherUnavailableError(_REMEDY.format(name="Blowfish")) from error
+    mode = CBC(bytes(BLOWFISH_BLOCK)) if chained else ECB()  # noqa: S305  the format's own
+    try:
+        return direction(Cipher(Blowfish(key), mode))
+    except UnsupportedAlgorithm as error:
+        raise CipherUnavailableError(_REMEDY.format(name="Blowfish")) from error
