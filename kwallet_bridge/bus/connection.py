@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One long-lived connection to a message bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, cast
+
+from dbus_fast import Message, MessageFlag, MessageType
+from dbus_fast.aio import MessageBus
+from dbus_fast.errors import InvalidAddressError
+
+from kwallet_bridge.bus.incoming import IncomingCall
+from kwallet_bridge.bus.port import Signal, SignalMatch
+from kwallet_bridge.bus.variants import from_wire, to_wire
+from kwallet_bridge.bus.writer import PatientWriter
+from kwallet_bridge.errors import BusLostError, BusReplyError, BusTimeoutError, NameTakenError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DAEMON = "org.freedesktop.DBus"
+DAEMON_PATH = "/org/freedesktop/DBus"
+_PEER = "org.freedesktop.DBus.Peer"
+_METHOD_CALL = MessageType.METHOD_CALL
+_METHOD_RETURN = MessageType.METHOD_RETURN
+_SIGNAL = MessageType.SIGNAL
+_ERROR = MessageType.ERROR
+_NO_REPLY = MessageFlag.NO_REPLY_EXPECTED
+_NO_START = MessageFlag.NO_AUTOSTART
+_PRIMARY_OWNER = 1
+_ALREADY_OWNER = 4
+_DO_NOT_QUEUE = 4
+
+_log = logging.getLogger(__name__)
+
+
+class BusConnection:
+    """Calls, signals and names on one connection; the only door to the bus."""
+
+    def __init__(self, engine: MessageBus, loop: asyncio.AbstractEventLoop) -> None:
+        """Take over a connected engine; use :meth:`connect`."""
+        self._engine = engine
+        self._loop = loop
+        self._writer = PatientWriter(engine, loop)
+        engine._writer = self._writer  # type: ignore[assignment]  # noqa: SLF001  see PatientWriter
+        self._pending: dict[int, asyncio.Future[Message]] = {}
+        self._by_member: dict[str, list[tuple[SignalMatch, Callable[[Signal], None]]]] = {}
+        self._matched: set[str] = set()
+        self._owners: dict[str, str] = {}
+        self._names: set[str] = set()
+        self._serve: Callable[[IncomingCall], None] | None = None
+        self._closing = False
+        self.lost: asyncio.Future[None] = loop.create_future()
+        """Done when the connection ends: a result after :meth:`close`, else BusLostError."""
+        self.name_lost: asyncio.Future[str] = loop.create_future()
+        """Done when another program took one of our names; the result is that name."""
+        engine.add_message_handler(self._receive)
+
+    @classmethod
+    async def connect(cls, address: str | None = None, *, unix_fds: bool = False) -> BusConnection:
+        """Connect to a bus; None is the session bus of the environment.
+
+        Raises:
+            BusLostError: There is no bus, or it refuses us.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            engine = await MessageBus(address, negotiate_unix_fd=unix_fds).connect()
+        except (OSError, EOFError, InvalidAddressError, ValueError) as error:
+            raise BusLostError("cannot connect to the message bus") from error
+        connection = cls(engine, loop)
+        watcher = loop.create_task(connection._watch_end())
+        connection.lost.add_done_callback(lambda _: watcher.cancel())
+        match = SignalMatch(sender=DAEMON, path=DAEMON_PATH, interface=DAEMON, member="NameLost")
+        connection._listen(match, connection._on_name_lost)
+        return connection
+
+    @property
+    def unique_name(self) -> str:
+        """Our own unique name."""
+        return self._engine.unique_name or ""
+
+    # --- calling ---------------------------------------------------------------------------
+
+    async def call(
+        self,
+        destination: str,
+        path: str,
+        interface: str,
+        member: str,
+        signature: str = "",
+        body: Sequence[object] = (),
+        *,
+        timeout: float | None = 25.0,  # noqa: ASYNC109  a D-Bus call's own deadline
+        auto_start: bool = True,
+    ) -> Sequence[object]:
+        """Call a method and give the reply's body; see :class:`kwallet_bridge.bus.port.Bus`."""
+        if self.lost.done():
+            raise BusLostError("the message bus is gone")
+        serial = self._engine.next_serial()
+        message = Message(
+            destination=destination,
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=to_wire(signature, body),
+            serial=serial,
+            flags=MessageFlag.NONE if auto_start else _NO_START,
+            validate=False,
+        )
+        future: asyncio.Future[Message] = self._loop.create_future()
+        self._pending[serial] = future
+        timer = None
+        try:
+            self._writer.schedule_write(message)
+            if timeout is not None:
+                timer = self._loop.call_later(timeout, _expire, future)
+            reply = await future
+        finally:
+            self._pending.pop(serial, None)
+            if timer is not None:
+                timer.cancel()
+        if reply.message_type is _ERROR:
+            raise BusReplyError(reply.error_name or "")
+        return from_wire(reply.signature, reply.body)
+
+    def send_call(
+        self,
+        destination: str,
+        path: str,
+        interface: str,
+        member: str,
+        signature: str = "",
+        body: Sequence[object] = (),
+    ) -> None:
+        """Call a method without wanting an answer."""
+        self._send(
+            Message(
+                destination=destination,
+                path=path,
+                interface=interface,
+                member=member,
+                signature=signature,
+                body=to_wire(signature, body),
+                flags=_NO_REPLY,
+                validate=False,
+            )
+        )
+
+    # --- signals ---------------------------------------------------------------------------
+
+    def emit(
+        self,
+        path: str,
+        interface: str,
+        member: str,
+        signature: str = "",
+        body: Sequence[object] = (),
+        *,
+        destination: str | None = None,
+    ) -> None:
+        """Send a signal, to all or to one peer."""
+        self._send(
+            Message(
+                message_type=_SIGNAL,
+                destination=destination,
+                path=path,
+                interface=interface,
+                member=member,
+                signature=signature,
+                body=to_wire(signature, body),
+                validate=False,
+            )
+        )
+
+    async def subscribe(self, match: SignalMatch, listener: Callable[[Signal], None]) -> None:
+        """Have ``listener`` told of matching signals from now on."""
+        if match.sender and not match.sender.startswith(":") and match.sender != DAEMON:
+            await self._follow(match.sender)
+        self._listen(match, listener)
+        await self._add_match(_rule(match))
+
+    async def _follow(self, name: str) -> None:
+        if name not in self._owners:
+            self._owners[name] = ""
+            self._owners[name] = await self.watch_name(name, lambda _: None)
+
+    async def watch_name(self, name: str, listener: Callable[[str], None]) -> str:
+        """Tell ``listener`` each new owner of ``name``; give the present one."""
+
+        def changed(signal: Signal) -> None:
+            owner = str(signal.body[2])
+            if name in self._owners:
+                self._owners[name] = owner
+            listener(owner)
+
+        match = SignalMatch(
+            sender=DAEMON,
+            path=DAEMON_PATH,
+            interface=DAEMON,
+            member="NameOwnerChanged",
+            arg0=name,
+        )
+        self._listen(match, changed)
+        await self._add_match(_rule(match))
+        return await self.name_owner(name)
+
+    async def name_owner(self, name: str) -> str:
+        """Give the unique name of who owns ``name``, "" for nobody. Starts nothing."""
+        try:
+            (owner,) = await self.call_daemon("GetNameOwner", "s", [name])
+        except BusReplyError:
+            return ""
+        return str(owner)
+
+    async def call_daemon(
+        self, member: str, signature: str = "", body: Sequence[object] = ()
+    ) -> Sequence[object]:
+        """Call the bus daemon itself."""
+        return await self.call(DAEMON, DAEMON_PATH, DAEMON, member, signature, body)
+
+    # --- serving ---------------------------------------------------------------------------
+
+    def serve(self, handler: Callable[[IncomingCall], None]) -> None:
+        """Give every method call but the bus's own housekeeping to ``handler``, in order."""
+        self._serve = handler
+
+    async def request_name(self, name: str) -> None:
+        """Own a name, at once or not at all.
+
+        Raises:
+            NameTakenError: Another program owns it.
+        """
+        self._names.add(name)
+        (answer,) = await self.call_daemon("RequestName", "su", [name, _DO_NOT_QUEUE])
+        if answer not in {_PRIMARY_OWNER, _ALREADY_OWNER}:
+            self._names.discard(name)
+            raise NameTakenError(f"{name} is owned by another program")
+
+    async def release_name(self, name: str) -> None:
+        """Give a name back."""
+        self._names.discard(name)
+        await self.call_daemon("ReleaseName", "s", [name])
+
+    async def flush(self) -> None:
+        """Return once everything sent so far has reached the bus daemon."""
+        await self.call_daemon("GetId")
+
+    def close(self) -> None:
+        """End the connection."""
+        self._closing = True
+        self._engine.disconnect()
+
+    # --- inside ----------------------------------------------------------------------------
+
+    def _send(self, message: Message) -> None:
+        if self.lost.done():
+            return
+        if not message.serial:
+            message.serial = self._engine.next_serial()
+        self._writer.schedule_write(message)
+
+    def _receive(self, message: Message) -> bool:
+        kind = message.message_type
+        if kind is _METHOD_CALL:
+            if self._serve is None or message.interface == _PEER:
+                return False
+            self._serve(IncomingCall(message, self._send))
+            return True
+        if kind is _SIGNAL:
+            self._deliver(message)
+            return True
+        future = self._pending.get(message.reply_serial)
+        if future is None:
+            return False
+        if not future.done():
+            future.set_result(message)
+        return True
+
+    def _deliver(self, message: Message) -> None:
+        listeners = self._by_member.get(message.member or "", ())
+        anything = self._by_member.get("", ())
+        if not listeners and not anything:
+            return
+        signal = Signal(
+            sender=message.sender or "",
+            path=message.path or "",
+            interface=message.interface or "",
+            member=message.member or "",
+            signature=message.signature,
+            body=from_wire(message.signature, message.body),
+        )
+        for match, listener in (*listeners, *anything):
+            if self._matches(match, signal):
+                try:
+                    listener(signal)
+                except Exception:  # noqa: BLE001
+                    # One listener's slip must not cost another its signal. No traceback text:
+                    # it may quote the body.
+                    _log.error("a listener for %s failed", signal.member)
+
+    def _matches(self, match: SignalMatch, signal: Signal) -> bool:
+        if match.interface is not None and match.interface != signal.interface:
+            return False
+        if match.path is not None and match.path != signal.path:
+            return False
+        space = match.path_namespace
+        if space is not None and signal.path != space and not signal.path.startswith(space + "/"):
+            return False
+        if match.arg0 is not None and (not signal.body or signal.body[0] != match.arg0):
+            return False
+        sender = match.sender
+        if sender is None or sender == signal.sender:
+            return True
+        return self._owners.get(sender, "") == signal.sender
+
+    def _listen(self, match: SignalMatch, listener: Callable[[Signal], None]) -> None:
+        self._by_member.setdefault(match.member or "", []).append((match, listener))
+
+    async def _add_match(self, rule: str) -> None:
+        if rule not in self._matched:
+            self._matched.add(rule)
+            await self.call_daemon("AddMatch", "s", [rule])
+
+    def _on_name_lost(self, signal: Signal) -> None:
+        name = str(signal.body[0])
+        if name in self._names and not self._closing and not self.name_lost.done():
+            self.name_lost.set_result(name)
+
+    async def _watch_end(self) -> None:
+        try:
+            await self._engine.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # noqa: BLE001  whatever ended it, it ended
+            _log.debug("the bus connection broke")
+        gone = BusLostError("the message bus is gone")
+        for future in self._pending.values():
+            if not future.done():
+                future.set_exception(gone)
+        if not self.lost.done():
+            if self._closing:
+                self.lost.set_result(None)
+            else:
+                self.lost.set_exception(gone)
+                self.lost.exception()  # nobody has to look
+
+
+def _expire(future: asyncio.Future[Message]) -> None:
+    if not future.done():
+        future.set_exception(BusTimeoutError("a call was not answered in time"))
+
+
+def _rule(match: SignalMatch) -> str:
+    parts = {
+        "sender": match.sender,
+        "path": match.path,
+        "path_namespace": match.path_namespace,
+        "interface": match.interface,
+        "member": match.member,
+        "arg0": match.arg0,
+    }
+    given = cast("dict[str, str]", {key: value for key, value in parts.items() if value})
+    return ",".join(["type='signal'", *(f"{key}='{value}'" for key, value in given.items())])
