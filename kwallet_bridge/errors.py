@@ -294,3 +294,24 @@ class BusReplyError(BusError):
         """Keep the error's D-Bus name."""
         super().__init__(f"the call was answered by {name}")
         self.name = name
+
+
+# --- settings and the session -------------------------------------------------------------------
+
+
+class SettingsError(BridgeError):
+    """kwalletrc cannot be written, or its administrator forbids it."""
+
+    exit_code = 60
+
+
+class SessionError(BridgeError):
+    """Installing or removing the session component failed; what was changed was put back."""
+
+    exit_code = 61
+
+
+class FindingsError(BridgeError):
+    """``doctor`` found something to do."""
+
+    exit_code = 62

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write to kwalletrc: one appid into, or out of, Auto Allow or Auto Deny.
+
+Nothing else is ever written there. The edit changes one line and keeps every other byte,
+comments included; KConfig, were it to write the file itself, would drop those.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.config import AUTO_ALLOW, AUTO_DENY, NAMELESS_APPID, RC_NAME
+from kwallet_bridge.errors import SettingsError
+from kwallet_bridge.kconfig import (
+    WHITESPACE,
+    ConfigFiles,
+    KConfig,
+    escape_key,
+    escape_value,
+    join_group,
+    join_list,
+    split_header,
+    split_key,
+    unescape,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+LOCK_PATIENCE = 5.0
+LOCK_POLL = 0.02
+
+
+class AccessList(Enum):
+    """The two lists a decision may be kept in."""
+
+    ALLOW = AUTO_ALLOW
+    DENY = AUTO_DENY
+
+
+def remember(
+    environ: Mapping[str, str], where: AccessList, *, wallet: str, appid: str, listed: bool = True
+) -> bool:
+    """Put an application on a wallet's list, or take it off; tells whether the file changed.
+
+    Raises:
+        SettingsError: The administrator made the list immutable, or the file cannot be written.
+    """
+    path = ConfigFiles.find(RC_NAME, environ).user.resolve()
+    name = appid or NAMELESS_APPID
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(path):
+            config = KConfig.load(RC_NAME, environ)
+            old = config.read_list(where.value, wallet)
+            if (name in old) == listed:
+                return False
+            if config.is_immutable(where.value, wallet):
+                raise SettingsError("kwalletrc does not allow this list to be changed")
+            new = [each for each in old if each != name] + [name] * listed
+            data = path.read_bytes() if path.exists() else b""
+            _replace(path, set_entry(data, where.value, wallet, join_list(new)))
+    except OSError as error:
+        raise SettingsError(f"kwalletrc cannot be written: {error.strerror}") from error
+    return True
+
+
+def set_entry(data: bytes, group: Sequence[str], key: str, value: str) -> bytes:
+    """Give the file's content with one entry set; every other line stays as it was."""
+    lines = _split_lines(data)
+    newline = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
+    entry = escape_key(key) + b"=" + escape_value(value) + newline
+    place = _find_place(lines, join_group(group), key.encode())
+    if place is None:
+        header = b"".join(b"[" + _escape_group(name) + b"]" for name in group)
+        addition = ([newline] if data.strip() else []) + [header + newline, entry]
+        return b"".join([*_ended(lines, newline), *addition])
+    at, replaces = place
+    if replaces:
+        return b"".join([*lines[:at], entry, *lines[at + 1 :]])
+    return b"".join([*_ended(lines[:at], newline), entry, *lines[at:]])
+
+
+def _split_lines(data: bytes) -> list[bytes]:
+    pieces = data.split(b"\n")
+    lines = [piece + b"\n" for piece in pieces[:-1]]
+    return lines + ([pieces[-1]] if pieces[-1] else [])
+
+
+def _ended(lines: list[bytes], newline: bytes) -> list[bytes]:
+    """Make sure that the last line has an end."""
+    if lines and not lines[-1].endswith(b"\n"):
+        return [*lines[:-1], lines[-1] + newline]
+    return lines
+
+
+def _find_place(lines: Sequence[bytes], group: bytes, key: bytes) -> tuple[int, bool] | None:
+    """Find the line to replace (True), or the one to insert before (False)."""
+    inside, end, found = False, None, None
+    for number, raw in enumerate(lines):
+        line = raw.strip(WHITESPACE)
+        if line.startswith(b"["):
+            header = split_header(line)
+            inside = inside if header is None else header.group == group
+        elif inside and line and not line.startswith(b"#") and _names(line, key):
+            found = number
+        if inside and line:
+            end = number + 1
+    if found is not None:
+        return found, True
+    return None if end is None else (end, False)
+
+
+def _names(line: bytes, key: bytes) -> bool:
+    text, equals, _ = line.partition(b"=")
+    entry = split_key(text.strip(WHITESPACE))
+    if entry is None or entry.locale is not None or not (equals or entry.deleted):
+        return False
+    return unescape(unescape(entry.name)) == key
+
+
+def _escape_group(name: str) -> bytes:
+    return escape_key(name).replace(b"\\x3d", b"=")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put ``data`` in the file's place at once, with its mode; a crash leaves old or new."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".kwalletrc.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock file KConfig holds when it writes; what its dead owner left is removed."""
+    lock = path.with_name(path.name + ".lock")
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while not _take(lock):
+        if _owner_is_dead(lock):
+            lock.unlink(missing_ok=True)
+        elif time.monotonic() > deadline:
+            raise SettingsError("kwalletrc is locked by another program")
+        else:
+            time.sleep(LOCK_POLL)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _take(lock: Path) -> bool:
+    try:
+        handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "w") as file:
+        program = Path("/proc/self/exe").readlink().name
+        file.write(f"{os.getpid()}\n{program}\n{socket.gethostname()}\n")
+    return True
+
+
+def _owner_is_dead(lock: Path) -> bool:
+    """Tell whether the process named in a lock file is gone; False if that is not known."""
+    with suppress(OSError, ValueError, IndexError):
+        words = lock.read_text().split("\n")
+        pid = int(words[0])
+        return words[2] == socket.gethostname() and pid > 0 and not Path(f"/proc/{pid}").exists()
+    return False

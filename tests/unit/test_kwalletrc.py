@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""KDE's kreadconfig5 and kwriteconfig5 are the oracles."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kwallet_bridge.config import read_settings
+from kwallet_bridge.errors import SettingsError
+from kwallet_bridge.kconfig import join_list
+from kwallet_bridge.kwalletrc import AccessList, remember, set_entry
+
+SAMPLE = b"""# mine, by hand
+[Wallet]
+Enabled=\x74rue\t
+
+[Auto Allow]
+kdewallet=chrome,KDE System
+; odd
+other = x
+[Auto Deny][sub]
+kdewallet=not this
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Give an environment whose kwalletrc is in tmp_path/user."""
+    (tmp_path / "user").mkdir()
+    (tmp_path / "system").mkdir()
+    return {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "LC_ALL": "C.UTF-8",
+        "XDG_CONFIG_HOME": str(tmp_path / "user"),
+        "XDG_CONFIG_DIRS": str(tmp_path / "system"),
+    }
+
+
+@pytest.fixture
+def rc(environ: dict[str, str]) -> Path:
+    """Give the user's kwalletrc, filled with a sample."""
+    path = Path(environ["XDG_CONFIG_HOME"]) / "kwalletrc"
+    path.write_bytes(SAMPLE)
+    return path
+
+
+def kde_value(environ: dict[str, str], group: str, key: str) -> str:
+    """Read a value with kreadconfig5."""
+    command = ["kreadconfig5", "--file", "kwalletrc", "--group", group, "--key", key]
+    return subprocess.run(command, env=environ, capture_output=True, check=True).stdout.decode()[
+        :-1
+    ]
+
+
+def test_an_appended_appid_leaves_every_other_byte(environ: dict[str, str], rc: Path) -> None:
+    """Allowing an application changes one line."""
+    assert remember(environ, AccessList.ALLOW, wallet="kdewallet", appid="vlc,2")
+    assert rc.read_bytes() == SAMPLE.replace(b"KDE System", b"KDE System,vlc\\\\,2")
+    assert kde_value(environ, "Auto Allow", "kdewallet") == "chrome,KDE System,vlc\\,2"
+    assert read_settings(environ).auto_allow["kdewallet"] == ("chrome", "KDE System", "vlc,2")
+
+
+def test_a_missing_group_is_appended(environ: dict[str, str], rc: Path) -> None:
+    """Denying an application adds the group at the end, beside a subgroup of that name."""
+    assert remember(environ, AccessList.DENY, wallet="kdewallet", appid="")
+    assert rc.read_bytes() == SAMPLE + b"\n[Auto Deny]\nkdewallet=KDE System\n"
+    assert kde_value(environ, "Auto Deny", "kdewallet") == "KDE System"
+
+
+def test_forgetting_undoes_remembering(environ: dict[str, str], rc: Path) -> None:
+    """Taking an appid off its list again restores the line."""
+    remember(environ, AccessList.ALLOW, wallet="other", appid="y")
+    assert remember(environ, AccessList.ALLOW, wallet="other", appid="y", listed=False)
+    assert rc.read_bytes() == SAMPLE.replace(b"other = x", b"other=x")
+
+
+def test_a_second_time_changes_nothing(environ: dict[str, str], rc: Path) -> None:
+    """An application already listed leaves the file untouched."""
+    before = rc.stat().st_mtime_ns
+    assert not remember(environ, AccessList.ALLOW, wallet="kdewallet", appid="")
+    assert rc.stat().st_mtime_ns == before
+
+
+def test_a_new_file_is_private(environ: dict[str, str], rc: Path) -> None:
+    """A kwalletrc we create is readable by its owner only, and no lock or scratch file stays."""
+    rc.unlink()
+    remember(environ, AccessList.ALLOW, wallet="w", appid="a")
+    assert stat.S_IMODE(rc.stat().st_mode) == 0o600
+    assert [each.name for each in rc.parent.iterdir()] == ["kwalletrc"]
+
+
+def test_mode_and_symlink_stay(environ: dict[str, str], rc: Path, tmp_path: Path) -> None:
+    """A kwalletrc that is a link stays one, and its target keeps its mode."""
+    target = tmp_path / "dotfiles"
+    rc.rename(target)
+    target.chmod(0o640)
+    rc.symlink_to(target)
+    remember(environ, AccessList.ALLOW, wallet="w", appid="a")
+    assert rc.is_symlink()
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert b"w=a" in target.read_bytes()
+
+
+@pytest.mark.parametrize("mark", ["[$i]\n", "[Auto Allow][$i]\nx=y\n", "[Auto Allow]\nw[$i]=x\n"])
+def test_an_immutable_list_is_refused(environ: dict[str, str], tmp_path: Path, mark: str) -> None:
+    """Where the administrator froze the list nothing is written, and the caller is told."""
+    (tmp_path / "system" / "kwalletrc").write_text(mark)
+    with pytest.raises(SettingsError):
+        remember(environ, AccessList.ALLOW, wallet="w", appid="a")
+    assert not (tmp_path / "user" / "kwalletrc").exists()
+
+
+def test_a_lock_left_by_a_dead_program_is_broken(environ: dict[str, str], rc: Path) -> None:
+    """A lock file whose owner is gone does not stop us."""
+    lock = rc.with_name("kwalletrc.lock")
+    lock.write_text(f"999999999\nkwalletd5\n{socket.gethostname()}\n")
+    assert remember(environ, AccessList.ALLOW, wallet="w", appid="a")
+    assert not lock.exists()
+
+
+def test_a_held_lock_is_respected(
+    environ: dict[str, str], rc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another program holds the lock the file is not touched."""
+    monkeypatch.setattr("kwallet_bridge.kwalletrc.LOCK_PATIENCE", 0.0)
+    lock = rc.with_name("kwalletrc.lock")
+    lock.write_text(f"{os.getpid()}\npytest\n{socket.gethostname()}\n")
+    with pytest.raises(SettingsError):
+        remember(environ, AccessList.ALLOW, wallet="w", appid="a")
+    assert rc.read_bytes() == SAMPLE
+    assert lock.exists()
+
+
+def test_a_directory_that_cannot_be_made_is_told(environ: dict[str, str], tmp_path: Path) -> None:
+    """Where the configuration directory cannot be made the caller gets a SettingsError."""
+    (tmp_path / "user").rmdir()
+    (tmp_path / "user").write_text("a file")
+    with pytest.raises(SettingsError):
+        remember(environ, AccessList.ALLOW, wallet="w", appid="a")
+
+
+def test_line_ends_are_kept() -> None:
+    """A file with CRLF line ends gets its new line with CRLF."""
+    data = set_entry(b"[Auto Allow]\r\nw=a\r\n", ("Auto Allow",), "w", "a,b")
+    assert data == b"[Auto Allow]\r\nw=a,b\r\n"
+
+
+def test_a_last_line_without_end_gets_one() -> None:
+    """An entry added after an unterminated last line is on a line of its own."""
+    assert set_entry(b"[G]\na=1", ("G",), "b", "2") == b"[G]\na=1\nb=2\n"
+
+
+def test_the_entry_that_counts_is_replaced() -> None:
+    """Of two lines for one key the last is replaced, since it is the one KConfig reads."""
+    assert set_entry(b"[G]\na=1\n[H]\n[G]\na=2\n", ("G",), "a", "3") == b"[G]\na=1\n[H]\n[G]\na=3\n"
+
+
+NAME = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\\"), min_size=1, max_size=9
+).filter(lambda name: not name.startswith("-"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(wallet=NAME, apps=st.lists(NAME, min_size=1, max_size=3))
+def test_our_line_is_kde_line(
+    wallet: str, apps: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Into an empty file we write the bytes kwriteconfig5 writes."""
+    scratch = tmp_path_factory.mktemp("kde")
+    environ = {"HOME": str(scratch), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    environ["XDG_CONFIG_HOME"] = str(scratch)
+    value = join_list(apps)
+    command = ["kwriteconfig5", "--file", "kwalletrc", "--group", "Auto Allow", "--key", wallet]
+    subprocess.run([*command, "--", value], env=environ, check=True)
+    written = (scratch / "kwalletrc").read_bytes()
+    assert set_entry(b"", ("Auto Allow",), wallet, value) == written
