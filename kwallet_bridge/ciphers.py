@@ -119,7 +119,7 @@ def blowfish_encrypt(key: bytes, data: bytes, *, chained: bool) -> bytes:
     return _blowfish(key, lambda cipher: cipher.encryptor(), chained=chained).update(data)
 
 
-def blowfish_decrypt(key: bytes, data: bytes, *, chained: bool) -> bytes:
+def blowfish_decrypt(key: bytes, data: bytes | memoryview, *, chained: bool) -> bytes:
     """Decrypt whole blocks: CBC with a zero IV if ``chained``, else ECB.
 
     Raises:
