@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One KWallet entry as one item: attributes, content type and secret. Pure.
+
+The layout is the one KDE's kwalletd6 (6.14 and later) and QtKeychain share;
+``docs/explanation/item-mapping.md`` tells what is written and why.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from typing import TYPE_CHECKING
+
+from kwallet_bridge import qtstream
+from kwallet_bridge.errors import CodecError, InvalidNameError
+from kwallet_bridge.model import Entry, EntryType, FolderName, Key
+from kwallet_bridge.secret import Secret
+from kwallet_bridge.store.port import ItemSecret, NewItem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FOLDER = "server"
+KEY = "user"
+TYPE = "type"
+SCHEMA = "xdg:schema"
+
+ENTRY_SCHEMA = "org.qt.keychain"
+MARKER_SCHEMA = "org.kde.KWallet.Folder"
+GENERIC_SCHEMA = "org.freedesktop.Secret.Generic"
+
+TEXT = "text/plain"
+OCTETS = "application/octet-stream"
+
+RAW_MARK = b"\xffkwallet raw\xff"
+"""Before a password's stored bytes that are no QString and would be taken for text.
+
+0xff is in no text, so no password that a program can type begins with it.
+"""
+
+_TYPES = {
+    "plaintext": EntryType.PASSWORD,
+    "password": EntryType.PASSWORD,  # oo7's own migration writes it
+    "base64": EntryType.STREAM,
+    "binary": EntryType.STREAM,  # ksecretd's export, and kwalletd6 before its first release
+    "map": EntryType.MAP,
+}
+_OWN_TYPES = {
+    EntryType.PASSWORD: "plaintext",
+    EntryType.STREAM: "base64",
+    EntryType.MAP: "map",
+}
+_PROVIDER_ATTRIBUTES = frozenset(
+    {"xdg:content-type", "Title", "UserName", "URL", "Notes", "Uuid", "Path", "Totp"}
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+# --- which items are entries, and what they are called -----------------------------------------
+
+
+def is_entry(attributes: Mapping[str, str]) -> bool:
+    """Tell whether an item is a KWallet entry; every other item belongs to someone else."""
+    if FOLDER not in attributes or KEY not in attributes:
+        return False
+    schema = attributes.get(SCHEMA, GENERIC_SCHEMA)
+    if schema == ENTRY_SCHEMA:
+        return True
+    return schema in {GENERIC_SCHEMA, ""} and attributes.get(TYPE) in _TYPES
+
+
+def is_marker(attributes: Mapping[str, str]) -> bool:
+    """Tell whether an item marks a folder as existing."""
+    return (
+        attributes.get(SCHEMA) == MARKER_SCHEMA and FOLDER in attributes and KEY not in attributes
+    )
+
+
+def is_ours(attributes: Mapping[str, str]) -> bool:
+    """Tell whether an item is KWallet's: an entry or a folder's marker."""
+    return is_entry(attributes) or is_marker(attributes)
+
+
+def entry_type(attributes: Mapping[str, str]) -> EntryType:
+    """Tell an entry's type; an absent or unknown ``type`` reads as a password, as KDE does."""
+    return _TYPES.get(attributes.get(TYPE, ""), EntryType.PASSWORD)
+
+
+def own_attributes(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the attributes that providers add by themselves."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name not in _PROVIDER_ATTRIBUTES and not name.startswith("gkr:")
+    }
+
+
+def is_storable_name(name: str) -> bool:
+    """Tell whether a D-Bus string can hold a name at all; no item has one that it cannot."""
+    return _UNSTORABLE.search(name) is None
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that no item can have.
+
+    Raises:
+        InvalidNameError: It holds NUL or an unpaired surrogate.
+    """
+    if _UNSTORABLE.search(name):
+        raise InvalidNameError("a name holds NUL or an unpaired surrogate")
+
+
+def folder_query(folder: FolderName) -> dict[str, str]:
+    """Give the attributes every entry and the marker of a folder have."""
+    return {FOLDER: folder}
+
+
+def entry_query(folder: FolderName, key: Key) -> dict[str, str]:
+    """Give the attributes every entry of one key has, whatever its type."""
+    return {FOLDER: folder, KEY: key}
+
+
+def folder_marker(folder: FolderName) -> NewItem:
+    """Build the item that keeps a folder without entries.
+
+    Without ``user``, so that kwalletd6 shows no entry in it; with ``type``, so that its
+    attributes are no subset of an entry's, which some providers would overwrite or delete.
+    """
+    require_name(folder)
+    attributes = {FOLDER: folder, TYPE: "folder", SCHEMA: MARKER_SCHEMA}
+    return NewItem(f"{folder}/", attributes, ItemSecret(Secret(b""), TEXT))
+
+
+# --- entries to items ---------------------------------------------------------------------------
+
+
+def encode_entry(folder: FolderName, key: Key, entry: Entry) -> NewItem:
+    """Build the item of an entry.
+
+    Raises:
+        InvalidNameError: No item can have this folder or key.
+        CodecError: The entry's type is none of KWallet's.
+    """
+    require_name(folder)
+    require_name(key)
+    type_name = _OWN_TYPES.get(entry.type)
+    if type_name is None:
+        raise CodecError("an entry of this type cannot be stored")
+    attributes = {FOLDER: folder, KEY: key, TYPE: type_name, SCHEMA: ENTRY_SCHEMA}
+    return NewItem(f"{folder}/{key}", attributes, encode_value(entry))
+
+
+def encode_value(entry: Entry) -> ItemSecret:
+    """Build the secret of an entry."""
+    value = entry.value.reveal()
+    if entry.type is EntryType.PASSWORD:
+        return _encode_password(value)
+    if entry.type is EntryType.MAP:
+        return ItemSecret(Secret(_encode_map(value)), TEXT)
+    return ItemSecret(Secret(binascii.b2a_base64(value, newline=False)), TEXT)
+
+
+def as_octets(item: NewItem) -> NewItem:
+    """Build the same item for providers that rewrite text."""
+    return NewItem(item.label, item.attributes, ItemSecret(item.secret.value, OCTETS))
+
+
+def _encode_password(value: bytes) -> ItemSecret:
+    try:
+        text = qtstream.decode_string(value)
+    except qtstream.StreamError:
+        text = None
+    if text is None:
+        return ItemSecret(Secret(_encode_raw(value)), OCTETS)
+    if _UNSTORABLE.search(text):
+        return ItemSecret(Secret(text.encode("utf-8", "surrogatepass")), OCTETS)
+    return ItemSecret(Secret(text.encode()), TEXT)
+
+
+def _encode_raw(value: bytes) -> bytes:
+    """Keep bytes that are no QString, so that reading gives these and no text."""
+    return value if _decode_password(value) == value else RAW_MARK + value
+
+
+def _encode_map(value: bytes) -> bytes:
+    """Write a map as JSON, keys in the order of the stream; what JSON cannot hold as an array."""
+    if not value:
+        return b""
+    try:
+        pairs = qtstream.decode_pairs(value)
+    except qtstream.StreamError:
+        return _map_array(value)
+    if _encode_pairs(dict(pairs)) != value:  # a key twice, or a null key
+        return _map_array(value)
+    text = json.dumps(dict(pairs), ensure_ascii=False, separators=(",", ":"))
+    # KeePassXC expands {TITLE} and refuses {REF:; JSON allows the brace to be written otherwise.
+    text = "{" + text[1:].replace("{", "\\u007b")
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def _map_array(value: bytes) -> bytes:
+    return b'["' + binascii.b2a_base64(value, newline=False) + b'"]'
+
+
+def _encode_pairs(pairs: Mapping[str, str | None]) -> bytes:
+    parts = [len(pairs).to_bytes(4, "big")]
+    for key, value in pairs.items():
+        parts.append(qtstream.encode_string(key))
+        parts.append(qtstream.encode_string(value))
+    return b"".join(parts)
+
+
+# --- items to entries ---------------------------------------------------------------------------
+
+
+def decode_entry(type_name: str | None, secret: ItemSecret) -> Entry:
+    """Read an entry out of an item's ``type`` attribute and secret.
+
+    The content type is not asked: gnome-keyring forgets it.
+    """
+    value = secret.value.reveal()
+    kind = _TYPES.get(type_name or "", EntryType.PASSWORD)
+    if kind is EntryType.PASSWORD:
+        return Entry(kind, Secret(_decode_password(value)))
+    if kind is EntryType.MAP:
+        return Entry(kind, Secret(_decode_map(value)))
+    if type_name == "base64":
+        value = decode_base64_lenient(value)
+    return Entry(kind, Secret(value))
+
+
+def _decode_password(value: bytes) -> bytes:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        if value.startswith(RAW_MARK):
+            return value[len(RAW_MARK) :]
+        try:
+            text = value.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            return value
+    return qtstream.encode_string(text)
+
+
+def decode_base64_lenient(value: bytes) -> bytes:
+    """Decode base64 as Qt does: foreign characters are skipped, a cut end is dropped.
+
+    KeepSecret cuts items to the length of the decoded bytes.
+    """
+    try:
+        return binascii.a2b_base64(value, strict_mode=True)
+    except binascii.Error:
+        digits = _NOT_BASE64.sub(b"", value)
+    if len(digits) % 4 == 1:
+        digits = digits[:-1]
+    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+
+
+def _decode_map(value: bytes) -> bytes:
+    """Read a map; what is no map of ours or KDE's is given as it is, never as an empty map."""
+    if not value:
+        return b""
+    try:
+        parsed = json.loads(value.decode("utf-8-sig", "surrogatepass"))
+    except (ValueError, RecursionError):
+        return value
+    if isinstance(parsed, dict):
+        return _encode_pairs({key: _map_text(parsed[key]) for key in parsed})
+    if isinstance(parsed, list) and len(parsed) == 1 and isinstance(parsed[0], str):
+        try:
+            return binascii.a2b_base64(parsed[0], strict_mode=True)
+        except ValueError:
+            return value
+    return value
+
+
+def _map_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

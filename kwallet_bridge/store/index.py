@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of one collection's names: folders, keys, types; never a secret. Pure.
+
+Knowledge is partial and grows with the questions: single keys, whole folders, the set of folders.
+A positive answer rests on a row; a negative one only on a search that was complete. Rows named by
+a later event are in doubt until read again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from kwallet_bridge.model import EntryType, FolderName, Key
+from kwallet_bridge.qtstream import utf16_key
+from kwallet_bridge.store import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from kwallet_bridge.store.port import ItemId, ItemInfo
+
+
+class Unsure:
+    """The type of UNSURE."""
+
+    def __repr__(self) -> str:
+        return "UNSURE"
+
+
+UNSURE: Final = Unsure()
+"""The index cannot tell; look."""
+
+_NUMBER = re.compile(r"\d+$")
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One item that is an entry (``key`` set) or a folder's marker (``key`` None)."""
+
+    id: ItemId
+    folder: FolderName
+    key: Key | None
+    type: EntryType
+    label: str
+    attributes: Mapping[str, str]
+    modified: int
+    rank: tuple[bool, int, int, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Rank items of one key: KDE's schema, then the newest, then the highest path number."""
+        number = _NUMBER.search(self.id)
+        self.rank = (
+            self.attributes.get(codec.SCHEMA) == codec.ENTRY_SCHEMA,
+            self.modified,
+            int(number[0][:18]) if number else 0,
+            self.id,
+        )
+
+    def __repr__(self) -> str:
+        return "Row(...)"
+
+
+def row_of(info: ItemInfo) -> Row | None:
+    """Read an item as an entry or marker; None for everybody else's."""
+    attributes = info.attributes
+    if codec.is_entry(attributes):
+        key: Key | None = Key(attributes[codec.KEY])
+        kind = codec.entry_type(attributes)
+    elif codec.is_marker(attributes):
+        key, kind = None, EntryType.UNKNOWN
+    else:
+        return None
+    folder = FolderName(attributes[codec.FOLDER])
+    own = codec.own_attributes(attributes)
+    return Row(info.id, folder, key, kind, info.label, own, info.modified)
+
+
+class _Folder:
+    """What is known of one folder."""
+
+    __slots__ = ("complete", "entries", "keys", "listing", "markers")
+
+    def __init__(self) -> None:
+        self.entries: dict[Key, list[Row]] = {}
+        self.keys: set[Key] = set()  # searched: their rows, or none, are all there is
+        self.markers: dict[ItemId, Row] = {}
+        self.complete = False
+        self.listing: Mapping[Key, EntryType] | None = None
+
+
+class Index:
+    """The rows of one collection, and how much of it they are."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self.rows: dict[ItemId, Row] = {}
+        self.pending: set[ItemId] = set()
+        self._folders: dict[FolderName, _Folder] = {}
+        self._folders_complete = False
+        self._folder_list: Sequence[FolderName] | None = None
+        self._fills: list[set[ItemId]] = []
+
+    @property
+    def blank(self) -> bool:
+        """Nothing is known, so nothing can become wrong."""
+        return not self._folders and not self._folders_complete
+
+    # --- questions ------------------------------------------------------------------------------
+
+    def type_of(self, folder: FolderName, key: Key) -> EntryType | Unsure | None:
+        """Tell an entry's type; None if it is known to be absent."""
+        row = self.best(folder, key)
+        return row.type if isinstance(row, Row) else row
+
+    def best(self, folder: FolderName, key: Key) -> Row | Unsure | None:
+        """Give the row that stands for an entry; None if it is known to be absent."""
+        known = self._folders.get(folder)
+        if known is None:
+            return None if self._folders_complete and not self.pending else UNSURE
+        rows = known.entries.get(key)
+        if rows is not None:
+            if (known.complete or key in known.keys) and not (
+                self.pending and rows[0].id in self.pending
+            ):
+                return rows[0]
+            return UNSURE
+        if self.pending:
+            return UNSURE
+        return None if known.complete or key in known.keys else UNSURE
+
+    def rows_of(self, folder: FolderName, key: Key) -> list[Row] | None:
+        """Give all rows of a key; None if they may not be all."""
+        if self.pending:
+            return None
+        known = self._folders.get(folder)
+        if known is None:
+            return [] if self._folders_complete else None
+        if known.complete or key in known.keys:
+            return list(known.entries.get(key, ()))
+        return None
+
+    def has_folder(self, folder: FolderName) -> bool | Unsure:
+        """Tell whether a folder exists."""
+        known = self._folders.get(folder)
+        if known is not None and (known.markers or known.entries):
+            if not self.pending or any(i not in self.pending for i in known.markers):
+                return True
+            if any(row.id not in self.pending for rows in known.entries.values() for row in rows):
+                return True
+            return UNSURE
+        if self.pending:
+            return UNSURE
+        if self._folders_complete or (known is not None and known.complete):
+            return False
+        return UNSURE
+
+    def list_folders(self) -> Sequence[FolderName] | Unsure:
+        """List folders by UTF-16 code unit."""
+        if self.pending or not self._folders_complete:
+            return UNSURE
+        if self._folder_list is None:
+            names = (
+                name for name, known in self._folders.items() if known.markers or known.entries
+            )
+            self._folder_list = tuple(sorted(names, key=utf16_key))
+        return self._folder_list
+
+    def list_entries(self, folder: FolderName) -> Mapping[Key, EntryType] | Unsure:
+        """List keys and types by UTF-16 code unit."""
+        if self.pending:
+            return UNSURE
+        known = self._folders.get(folder)
+        if known is None:
+            return MappingProxyType({}) if self._folders_complete else UNSURE
+        if not known.complete:
+            return UNSURE
+        if known.listing is None:
+            keys = sorted(known.entries, key=utf16_key)
+            known.listing = MappingProxyType({key: known.entries[key][0].type for key in keys})
+        return known.listing
+
+    def folder_rows(self, folder: FolderName) -> list[Row] | None:
+        """Give every row of a folder, markers last; None if they may not be all."""
+        if self.pending:
+            return None
+        known = self._folders.get(folder)
+        if known is None:
+            return [] if self._folders_complete else None
+        if not known.complete:
+            return None
+        return [row for rows in known.entries.values() for row in rows] + [*known.markers.values()]
+
+    def markers_of(self, folder: FolderName) -> list[Row]:
+        """Give the markers known of a folder."""
+        known = self._folders.get(folder)
+        return list(known.markers.values()) if known else []
+
+    def keys_of(self, folder: FolderName) -> Iterator[Key]:
+        """Give the keys known of a folder, in no order."""
+        known = self._folders.get(folder)
+        return iter(list(known.entries) if known else ())
+
+    # --- learning -------------------------------------------------------------------------------
+
+    def begin_fill(self) -> set[ItemId]:
+        """Note from now on which items are touched while a search is under way."""
+        touched: set[ItemId] = set()
+        self._fills.append(touched)
+        return touched
+
+    def end_fill(self, touched: set[ItemId]) -> None:
+        """Stop noting."""
+        self._fills = [fill for fill in self._fills if fill is not touched]
+
+    def touch(self, item: ItemId) -> None:
+        """Doubt an item, as an event asks."""
+        self.note(item)
+        if not self.blank:
+            self.pending.add(item)
+
+    def note(self, item: ItemId) -> None:
+        """Tell the searches under way that what they found of an item may be old."""
+        for fill in self._fills:
+            fill.add(item)
+
+    def learn(self, infos: Iterable[ItemInfo], touched: set[ItemId]) -> list[Row]:
+        """Add what was read, doubting what was touched meanwhile; give the rows among it."""
+        found = []
+        for info in infos:
+            row = row_of(info)
+            if info.id in touched:
+                if row is not None and info.id not in self.rows:
+                    self.add(row)
+                self.pending.add(info.id)
+            elif row is None:
+                self.discard(info.id)
+            else:
+                self.add(row)
+            if row is not None:
+                found.append(row)
+        return found
+
+    def complete_key(
+        self, folder: FolderName, key: Key, found: Iterable[ItemId], touched: set[ItemId]
+    ) -> None:
+        """Note that a search found all of a key."""
+        keep = set(found) | touched
+        known = self._folder(folder)
+        for row in list(known.entries.get(key, ())):
+            if row.id not in keep:
+                self.discard(row.id)
+        known.keys.add(key)
+
+    def complete_folder(
+        self, folder: FolderName, found: Iterable[ItemId], touched: set[ItemId]
+    ) -> None:
+        """Note that a search found all of a folder, and every hit was read."""
+        keep = set(found) | touched
+        known = self._folder(folder)
+        rows = [row for rows in known.entries.values() for row in rows]
+        for row in [*rows, *known.markers.values()]:
+            if row.id not in keep:
+                self.discard(row.id)
+        known.complete = True
+
+    def complete_folders(self) -> None:
+        """Note that every folder is known, though perhaps not all it holds."""
+        for known in self._folders.values():
+            if not known.entries and not known.markers:
+                known.complete = True
+        self._folders_complete = True
+        self._folder_list = None
+
+    def add(self, row: Row) -> None:
+        """Add or replace a row."""
+        self.discard(row.id)
+        self.rows[row.id] = row
+        known = self._folder(row.folder)
+        if not known.entries and not known.markers:
+            self._folder_list = None
+        known.listing = None
+        if row.key is None:
+            known.markers[row.id] = row
+            return
+        rows = known.entries.setdefault(row.key, [])
+        rows.append(row)
+        if len(rows) > 1:
+            rows.sort(key=attrgetter("rank"), reverse=True)
+
+    def discard(self, item: ItemId) -> None:
+        """Remove an item that is gone or not ours; the folder's knowledge stays."""
+        self.pending.discard(item)
+        row = self.rows.pop(item, None)
+        if row is None:
+            return
+        known = self._folders[row.folder]
+        known.listing = None
+        if row.key is None:
+            del known.markers[item]
+        else:
+            rows = [other for other in known.entries[row.key] if other is not row]
+            if rows:
+                known.entries[row.key] = rows
+            else:
+                del known.entries[row.key]
+        if not known.entries and not known.markers:
+            self._folder_list = None
+            # The rows gone may not have been all the folder holds.
+            self._folders_complete = self._folders_complete and known.complete
+
+    def forget_key(self, folder: FolderName, key: Key) -> None:
+        """Know nothing for sure of one key any more, nor that its folder does not exist."""
+        known = self._folders.get(folder)
+        if known is None or not (known.entries or known.markers):
+            self._folders_complete = False
+        if known is not None:
+            known.complete = False
+            known.keys.discard(key)
+
+    def forget_absences(self) -> None:
+        """Keep the rows, but trust no search made so far."""
+        self.pending -= {item for item in self.pending if item not in self.rows}
+        self._folders_complete = False
+        for known in self._folders.values():
+            known.complete = False
+            known.keys.clear()
+
+    def reset(self) -> None:
+        """Know nothing."""
+        self.rows.clear()
+        self.pending.clear()
+        self._folders.clear()
+        self._folders_complete = False
+        self._folder_list = None
+
+    def _folder(self, folder: FolderName) -> _Folder:
+        known = self._folders.get(folder)
+        if known is None:
+            known = self._folders[folder] = _Folder()
+            known.complete = self._folders_complete
+        return known
