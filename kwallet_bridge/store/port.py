@@ -63,6 +63,14 @@ class Quirks:
     """Items with ``type=map`` are parsed and rewritten as a JSON object of strings."""
     plain_only: bool = False
     """The provider offers no encrypted session."""
+    hides_locked_schema: bool = False
+    """Before its first unlock a collection never matches a search that names ``xdg:schema``."""
+    labels_are_paths: bool = False
+    """A collection's label becomes a file's path: ``/``, ``.`` and ``..`` must not reach it."""
+    leaves_refused_items: bool = False
+    """An item the provider refuses stays behind with an empty secret."""
+    collections_come_late: bool = False
+    """The provider owns its name before its collections are there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The store's item port over a Secret Service provider."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
+from kwallet_bridge.secretservice import names, reading, writing
+from kwallet_bridge.secretservice.client import MalformedReplyError, ObjectGoneError
+from kwallet_bridge.secretservice.link import ProviderLink
+from kwallet_bridge.secretservice.quirks import UNKNOWN
+from kwallet_bridge.secretservice.shared import join_or_start
+from kwallet_bridge.secretservice.signals import resolve
+from kwallet_bridge.store.port import Collection, CollectionId, ItemId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from kwallet_bridge.bus.port import Bus
+    from kwallet_bridge.secretservice.provider import Provider
+    from kwallet_bridge.store.port import BackendEvent, ItemInfo, ItemSecret, NewItem, Quirks
+
+CALL_TIMEOUT = 25.0
+START_TIMEOUT = 15.0
+LATE_COLLECTIONS = 2.0
+"""Seconds that a provider which just came gets to show its first collection."""
+
+
+class SecretServiceBackend:
+    """Collections and items of whoever owns the Secret Service name; see ``store.port``.
+
+    Item ids are object paths behind the provider's serial number: after a restart an old id is
+    refused instead of naming another item. Collection ids are object paths.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        service_name: str = "",
+        call_timeout: float = CALL_TIMEOUT,
+        start_timeout: float = START_TIMEOUT,
+    ) -> None:
+        """Use ``service_name``, or what the environment names, or the standard name."""
+        name = service_name or os.environ.get(names.BUS_NAME_VARIABLE) or names.BUS_NAME
+        self._link = ProviderLink(bus, name, call_timeout=call_timeout, start_timeout=start_timeout)
+
+    @property
+    def quirks(self) -> Quirks:
+        """The provider's row; before the first successful call the most careful one."""
+        provider = self._link.current
+        return UNKNOWN if provider is None else provider.quirks
+
+    @property
+    def provider_kind(self) -> str:
+        """Which provider it is, for people to read; "" if unknown or absent."""
+        provider = self._link.current
+        return "" if provider is None else provider.kind
+
+    @property
+    def encrypted(self) -> bool | None:
+        """Whether secrets travel encrypted; None before the first one did."""
+        provider = self._link.current
+        if provider is None or provider.session is None:
+            return None
+        return provider.session.encrypted
+
+    def subscribe(self, listener: Callable[[BackendEvent], None]) -> None:
+        """Have ``listener`` told of every event from now on."""
+        self._link.listeners.append(listener)
+
+    async def _provider(self) -> Provider:
+        """Give the provider, started if need be."""
+        provider = self._link.current
+        if provider is not None and provider.identified:
+            return provider
+        return await self._link.meet()
+
+    def _provider_of(self, items: Iterable[ItemId]) -> Provider:
+        """Give the provider that gave out these ids."""
+        provider = self._link.current
+        if provider is None or not all(map(provider.owns, items)):
+            raise StoreUnavailableError("the Secret Service provider went away meanwhile")
+        return provider
+
+    # --- collections -----------------------------------------------------------------------
+
+    async def collections(self) -> Sequence[Collection]:
+        """List the collections people made."""
+        provider = await self._provider()
+        found = await _list_collections(provider)
+        if not found and provider.quirks.collections_come_late:
+            await self._wait_for_collections(provider)
+            found = await _list_collections(provider)
+        return found
+
+    async def _wait_for_collections(self, provider: Provider) -> None:
+        loop = asyncio.get_running_loop()
+        left = provider.since + LATE_COLLECTIONS - loop.time()
+        if left <= 0:
+            return
+        told = asyncio.Event()
+        listener: Callable[[BackendEvent], None] = lambda _: told.set()  # noqa: E731
+        self._link.listeners.append(listener)
+        timer = loop.call_later(left, told.set)
+        try:
+            await told.wait()
+        finally:
+            timer.cancel()
+            self._link.listeners.remove(listener)
+
+    async def read_alias(self, alias: str) -> CollectionId | None:
+        """Resolve an alias."""
+        writing.check_text([alias])
+        provider = await self._provider()
+        path = resolve(await provider.client.read_alias(alias), provider.aliases)
+        if path is None or path == names.NOTHING:
+            provider.aliases.pop(alias, None)
+            return None
+        provider.aliases[alias] = path
+        return CollectionId(path)
+
+    async def create_collection(self, label: str, *, window_id: str = "") -> CollectionId:
+        """Make a collection, running the provider's prompt."""
+        writing.check_text([label])
+        provider = await self._provider()
+        _check_label(label, provider.quirks)
+        path, prompt = await provider.client.create_collection(label)
+        named = await writing.accept(provider, prompt, window_id=window_id)
+        made = named[0] if named else path
+        if made == names.NOTHING:
+            raise StoreRefusedError("the provider made no collection")
+        return CollectionId(made)
+
+    async def delete_collection(self, collection: CollectionId) -> None:
+        """Delete a collection with all it holds."""
+        provider = await self._provider()
+        await writing.accept(provider, await provider.client.delete_collection(collection))
+
+    async def is_locked(self, collection: CollectionId) -> bool:
+        """Ask the provider afresh."""
+        provider = await self._provider()
+        return await provider.client.read_locked(collection, names.COLLECTION)
+
+    async def unlock(self, collection: CollectionId, *, window_id: str = "") -> None:
+        """Unlock; concurrent calls for one collection share one prompt."""
+        provider = await self._provider()
+        await join_or_start(
+            provider.unlocking, collection, lambda: _unlock(provider, collection, window_id)
+        )
+
+    async def lock(self, collection: CollectionId) -> None:
+        """Lock a collection."""
+        provider = await self._provider()
+        _, prompt = await provider.client.lock([collection])
+        await writing.accept(provider, prompt)
+
+    # --- items -----------------------------------------------------------------------------
+
+    async def search(
+        self, collection: CollectionId, attributes: Mapping[str, str]
+    ) -> Sequence[ItemId]:
+        """Find every item that has at least these attributes."""
+        writing.check_text([*attributes.keys(), *attributes.values()])
+        provider = await self._provider()
+        hides = provider.quirks.hides_locked_items
+        if hides:
+            # Before, because a provider may answer a search by asking for its password.
+            await _require_unlocked(provider, collection)
+        paths = await provider.client.search_items(collection, attributes)
+        if not paths and (hides or _is_blind(provider.quirks, attributes)):
+            await _require_unlocked(provider, collection)
+        start = provider.tag[:-1]
+        return [ItemId(start + path) for path in paths]
+
+    async def read_items(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
+        """Read label, attributes, lock and times of many items."""
+        wanted = list(items)
+        return await reading.read_items(self._provider_of(wanted), wanted) if wanted else {}
+
+    async def read_secrets(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemSecret]:
+        """Read many secrets at once."""
+        wanted = list(items)
+        if not wanted:
+            return {}
+        provider = self._provider_of(wanted)
+        if len(wanted) > 1:
+            return await reading.read_secrets(provider, wanted)
+        secret = await reading.read_secret(provider, wanted[0])
+        return {} if secret is None else {wanted[0]: secret}
+
+    async def unlock_items(self, items: Iterable[ItemId], *, window_id: str = "") -> None:
+        """Unlock single items where the provider locks them singly."""
+        wanted = list(items)
+        if not wanted:
+            return
+        provider = self._provider_of(wanted)
+        paths = [provider.path(item) for item in wanted]
+        _, prompt = await provider.client.unlock(paths)
+        await writing.accept(provider, prompt, window_id=window_id)
+
+    async def create_item(
+        self, collection: CollectionId, item: NewItem, *, replace: bool
+    ) -> ItemId:
+        """Store an item."""
+        writing.check_text([item.label, item.secret.content_type, *item.attributes.keys()])
+        writing.check_text(item.attributes.values())
+        provider = await self._provider()
+        path = await writing.create_item(self._link, provider, collection, item, replace=replace)
+        return ItemId(provider.tag[:-1] + path)
+
+    async def set_attributes(self, item: ItemId, attributes: Mapping[str, str]) -> None:
+        """Give an item other attributes."""
+        writing.check_text([*attributes.keys(), *attributes.values()])
+        provider = self._provider_of([item])
+        await provider.client.set_attributes(provider.path(item), attributes)
+
+    async def delete_item(self, item: ItemId) -> None:
+        """Delete one item; one that is gone already is no error."""
+        await writing.delete_item(self._provider_of([item]), item)
+
+    async def close(self) -> None:
+        """Let go of the session and hear nothing more."""
+        self._link.closed = True
+        self._link.listeners.clear()
+        provider, self._link.current = self._link.current, None
+        if provider is not None and provider.session is not None:
+            provider.client.close_session(provider.session.path)
+        if provider is not None:
+            provider.drop()
+
+
+async def _list_collections(provider: Provider) -> list[Collection]:
+    client = provider.client
+    paths, session = await asyncio.gather(
+        client.list_collections(), client.read_alias(names.SESSION_ALIAS)
+    )
+    hidden = {session, names.SESSION_COLLECTION, names.NOTHING, None}
+    own = dict.fromkeys(resolve(path, provider.aliases) for path in paths)
+    shown = await asyncio.gather(
+        *(_read_collection(provider, path) for path in own if path and path not in hidden)
+    )
+    return [collection for collection in shown if collection is not None and collection.label]
+
+
+async def _read_collection(provider: Provider, path: str) -> Collection | None:
+    try:
+        shown = await provider.client.read_properties(path, names.COLLECTION)
+    except ObjectGoneError:
+        return None
+    label, locked = shown.get("Label"), shown.get("Locked")
+    if not isinstance(label, str) or not isinstance(locked, bool):
+        raise MalformedReplyError("a collection shows no label or no lock")
+    return Collection(CollectionId(path), label, locked)
+
+
+async def _unlock(provider: Provider, collection: str, window_id: str) -> None:
+    done, prompt = await provider.client.unlock([collection])
+    if prompt == names.NOTHING and collection in done:
+        return
+    await writing.accept(provider, prompt, window_id=window_id)
+    await _require_unlocked(provider, collection)
+
+
+async def _require_unlocked(provider: Provider, collection: str) -> None:
+    if await provider.client.read_locked(collection, names.COLLECTION):
+        raise StoreLockedError("the collection is locked")
+
+
+def _is_blind(quirks: Quirks, attributes: Mapping[str, str]) -> bool:
+    return quirks.hides_locked_schema and names.SCHEMA_ATTRIBUTE in attributes
+
+
+def _check_label(label: str, quirks: Quirks) -> None:
+    # One provider never answers a call with an empty label.
+    if not label:
+        raise StoreRefusedError("a collection needs a label")
+    if quirks.labels_are_paths and ("/" in label or not label.strip(".")):
+        raise StoreRefusedError("this provider would take the label for a path")

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows who owns the Secret Service name: starts it, meets it, notices when it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.bus.port import SignalMatch
+from kwallet_bridge.errors import BusError, BusReplyError, BusTimeoutError, StoreUnavailableError
+from kwallet_bridge.secretservice import names
+from kwallet_bridge.secretservice.client import translate
+from kwallet_bridge.secretservice.provider import Provider
+from kwallet_bridge.secretservice.shared import SharedRun, join_or_start
+from kwallet_bridge.secretservice.signals import interpret
+from kwallet_bridge.store.port import BackendGone, BackendReturned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kwallet_bridge.bus.port import Bus, Signal
+    from kwallet_bridge.store.port import BackendEvent
+
+_log = logging.getLogger(__name__)
+_QUIET_AFTER_FAILURE = 3.0
+"""Seconds in which a failed start is not tried again: a crowd of clients shares one failure."""
+
+
+class ProviderLink:
+    """The present provider, and the events of its life."""
+
+    def __init__(
+        self, bus: Bus, service_name: str, *, call_timeout: float, start_timeout: float
+    ) -> None:
+        """Follow ``service_name``; nothing happens before :meth:`follow`."""
+        self.current: Provider | None = None
+        self.listeners: list[Callable[[BackendEvent], None]] = []
+        self.announced: list[Callable[[str], None]] = []
+        """Told the path of every item announced as created, while somebody wants to know."""
+        self.closed = False
+        self._bus = bus
+        self._name = service_name
+        self._call_timeout = call_timeout
+        self._start_timeout = start_timeout
+        self._following = False
+        self._told = False
+        self._serial = 0
+        self._runs: dict[str, SharedRun[None]] = {}
+        self._failed_at = -_QUIET_AFTER_FAILURE
+
+    async def meet(self) -> Provider:
+        """Give the provider, starting it if it can be started.
+
+        Raises:
+            StoreUnavailableError: There is none.
+        """
+        if not self._following:
+            await join_or_start(self._runs, "follow", self.follow)
+        if self.current is None:
+            await join_or_start(self._runs, "start", self._start)
+        provider = self.current
+        if provider is None:
+            raise StoreUnavailableError("no Secret Service provider is running")
+        await provider.identify()
+        return provider
+
+    async def follow(self) -> None:
+        """Subscribe to everything, before anything is looked at."""
+        prompt = SignalMatch(sender=self._name, interface=names.PROMPT, member="Completed")
+        everything = SignalMatch(sender=self._name, path_namespace=names.ROOT)
+        try:
+            await self._bus.subscribe(prompt, self._on_completed)
+            await self._bus.subscribe(everything, self._on_signal)
+            owner = await self._bus.watch_name(self._name, self._on_owner)
+        except BusError as error:
+            raise translate(error) from error
+        self._following = True
+        # A signal is at least as new as the answer, which may have waited for us.
+        if owner and not self._told:
+            self._welcome(owner)
+
+    async def _start(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._failed_at + _QUIET_AFTER_FAILURE:
+            raise StoreUnavailableError("no Secret Service provider could be started")
+        try:
+            await self._start_by_name()
+        except StoreUnavailableError:
+            self._failed_at = loop.time()
+            raise
+
+    async def _start_by_name(self) -> None:
+        body = [self._name, 0]
+        try:
+            await self._bus.call(
+                names.DBUS,
+                names.DBUS_PATH,
+                names.DBUS,
+                "StartServiceByName",
+                "su",
+                body,
+                timeout=self._start_timeout,
+            )
+        except (BusReplyError, BusTimeoutError) as error:
+            name = error.name if isinstance(error, BusReplyError) else ""
+            raise StoreUnavailableError(
+                "no Secret Service provider could be started", dbus_name=name
+            ) from error
+        except BusError as error:
+            raise translate(error) from error
+        # The bus tells of the new owner before it answers; a name given away again in between
+        # leaves nobody.
+        if self.current is None:
+            raise StoreUnavailableError("the Secret Service provider left as it came")
+
+    # --- signals ---------------------------------------------------------------------------
+
+    def emit(self, event: BackendEvent) -> None:
+        """Tell every listener."""
+        for listener in tuple(self.listeners):
+            listener(event)
+
+    def _on_owner(self, owner: str) -> None:
+        self._told = True
+        if self.closed:
+            return
+        before = self.current
+        if before is not None:
+            if before.client.owner == owner:
+                return
+            self.current = None
+            before.drop()
+            _log.warning("the Secret Service provider left the bus")
+            self.emit(BackendGone())
+        if owner:
+            self._welcome(owner)
+            self.emit(BackendReturned())
+
+    def _welcome(self, owner: str) -> None:
+        self._serial += 1
+        self._failed_at = -_QUIET_AFTER_FAILURE
+        self.current = Provider(self._bus, owner, serial=self._serial, timeout=self._call_timeout)
+
+    def _on_completed(self, signal: Signal) -> None:
+        provider = self.current
+        if provider is not None and signal.sender == provider.client.owner:
+            provider.prompts.completed(signal.path, signal.body)
+
+    def _on_signal(self, signal: Signal) -> None:
+        provider = self.current
+        if provider is None or signal.sender != provider.client.owner or self.closed:
+            return
+        if signal.member == "ItemCreated" and self.announced and signal.body:
+            for listener in self.announced:
+                listener(str(signal.body[0]))
+        events = interpret(
+            signal, aliases=provider.aliases, tag=provider.tag, quirks=provider.quirks
+        )
+        for event in events:
+            self.emit(event)

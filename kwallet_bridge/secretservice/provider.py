@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that owns the Secret Service name: who it is, and what we hold at it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import BusError
+from kwallet_bridge.secretservice import names
+from kwallet_bridge.secretservice.client import ServiceClient
+from kwallet_bridge.secretservice.prompt import Prompts
+from kwallet_bridge.secretservice.quirks import NAMES, PROGRAMS, ROWS, UNKNOWN
+from kwallet_bridge.secretservice.session import Session, open_session
+from kwallet_bridge.secretservice.shared import SharedRun, join_or_start
+
+if TYPE_CHECKING:
+    from kwallet_bridge.bus.port import Bus
+    from kwallet_bridge.store.port import ItemId, Quirks
+
+_log = logging.getLogger(__name__)
+_PROBE_TIMEOUT = 5.0
+
+
+class Provider:
+    """One provider process, from its arrival on the bus to its end.
+
+    ``tag`` begins every item id given out during its life: item paths mean nothing, or something
+    else, at its successor, so an id is never sent to another provider than it came from.
+    """
+
+    def __init__(self, bus: Bus, owner: str, *, serial: int, timeout: float) -> None:
+        """Speak to ``owner``, the ``serial``-th provider we meet."""
+        self.client = ServiceClient(bus, owner, timeout=timeout)
+        self.prompts = Prompts(self.client)
+        self.quirks: Quirks = UNKNOWN
+        self.kind = ""
+        self.identified = False
+        self.since = asyncio.get_running_loop().time()
+        self.session: Session | None = None
+        self.aliases: dict[str, str] = {}
+        self.unlocking: dict[str, SharedRun[None]] = {}
+        self.tag = f"{serial}/"
+        self._cut = len(self.tag) - 1
+        self._bus = bus
+        self._opening: dict[str, SharedRun[Session]] = {}
+        self._identifying: dict[str, SharedRun[None]] = {}
+
+    def drop(self) -> None:
+        """Forget everything: the process left the bus."""
+        self.client.gone = True
+        self.session = None
+        self.prompts.drop()
+
+    def owns(self, item: ItemId) -> bool:
+        """Tell whether an item id was given out by this provider."""
+        return item.startswith(self.tag)
+
+    def path(self, item: ItemId) -> str:
+        """Give the object path of an item id."""
+        return item[self._cut :]
+
+    async def identify(self) -> None:
+        """Find out once who this is, and pick the row of quirks."""
+        if not self.identified:
+            await join_or_start(self._identifying, "", self._identify)
+
+    async def _identify(self) -> None:
+        self.kind = await identify(self._bus, self.client.owner)
+        self.quirks = ROWS[self.kind]
+        self.identified = True
+        _log.info("the Secret Service provider is %s", self.kind or "unknown")
+
+    async def ensure_session(self) -> Session:
+        """Give the session, opening it if there is none."""
+        if self.session is not None:
+            return self.session
+        return await join_or_start(self._opening, "", self._open)
+
+    async def _open(self) -> Session:
+        self.session = session = await open_session(self.client)
+        if not session.encrypted:
+            _log.warning("the provider offers no encrypted session")
+        return session
+
+    async def renew_session(self, lost: Session) -> Session:
+        """Open another session, unless somebody did so already."""
+        if self.session is lost:
+            self.session = None
+        return await self.ensure_session()
+
+
+async def identify(bus: Bus, owner: str) -> str:
+    """Name the provider behind a unique name; "" if it is none we know.
+
+    Asks for the names it holds first (behaviour), for its program last (a label on the box; a
+    sandbox's proxy shows another one).
+    """
+    held = [_name_held(bus, name, owner) for name in NAMES.values()]
+    *answers, program = await asyncio.gather(*held, _program_of(bus, owner))
+    for kind, answer in zip(NAMES, answers, strict=True):
+        if answer:
+            return kind
+    return PROGRAMS.get(str(program), "")
+
+
+async def _name_held(bus: Bus, name: str, owner: str) -> bool:
+    return await _ask_daemon(bus, "GetNameOwner", name) == owner
+
+
+async def _program_of(bus: Bus, owner: str) -> str:
+    pid = await _ask_daemon(bus, "GetConnectionUnixProcessID", owner)
+    return _read_program(pid) if isinstance(pid, int) else ""
+
+
+def _read_program(pid: int) -> str:
+    # comm, not exe: gnome-keyring may lock memory, which hides exe from its own user.
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+async def _ask_daemon(bus: Bus, member: str, name: str) -> object:
+    try:
+        reply = await bus.call(
+            names.DBUS, names.DBUS_PATH, names.DBUS, member, "s", [name], timeout=_PROBE_TIMEOUT
+        )
+    except BusError:
+        return None
+    return reply[0] if reply else None

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One row per provider; ``provider.py`` picks it, and nothing else asks for a provider's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kwallet_bridge.store.port import Quirks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPECIFICATION: Final = Quirks()
+
+GNOME_KEYRING: Final = Quirks(
+    keeps_content_type=False,
+    hides_locked_schema=True,
+)
+KEEPASSXC: Final = Quirks(
+    rewrites_text=True,
+    items_lock_singly=True,
+    hides_locked_items=True,
+    default_alias=False,
+    label_is_file_when_locked=True,
+)
+KSECRETD: Final = Quirks(
+    locked_reads_empty=True,
+    default_alias=False,
+    schemaless_twins=True,
+    rewrites_maps=True,
+    leaves_refused_items=True,
+)
+OO7: Final = Quirks(
+    items_lock_singly=True,
+    hides_locked_items=True,
+    replaces_exact_only=True,
+    delete_takes_supersets=True,
+    setters_forgotten=True,
+    forgets_label_case=True,
+    labels_are_paths=True,
+    collections_come_late=True,
+)
+UNKNOWN: Final = Quirks(
+    keeps_content_type=False,
+    rewrites_text=True,
+    items_lock_singly=True,
+    locked_reads_empty=True,
+    hides_locked_items=True,
+    hides_locked_schema=True,
+    default_alias=False,
+    labels_are_paths=True,
+    leaves_refused_items=True,
+)
+"""For a provider nobody told us of: believe nothing that can be asked."""
+
+NAMES: Final[Mapping[str, str]] = {
+    "gnome-keyring": "org.gnome.keyring",
+    "keepassxc": "org.keepassxc.KeePassXC.MainWindow",
+    "ksecretd": "org.kde.secretservicecompat",
+}
+"""Bus names that a provider holds on the same connection: what it does, not what it is called."""
+
+PROGRAMS: Final[Mapping[str, str]] = {
+    # /proc/PID/comm holds 15 characters.
+    "gnome-keyring-d": "gnome-keyring",
+    "keepassxc": "keepassxc",
+    "ksecretd": "ksecretd",
+    "oo7-daemon": "oo7",
+}
+
+ROWS: Final[Mapping[str, Quirks]] = {
+    "gnome-keyring": GNOME_KEYRING,
+    "keepassxc": KEEPASSXC,
+    "ksecretd": KSECRETD,
+    "oo7": OO7,
+    "": UNKNOWN,
+}

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read items and secrets from one provider: complete, or an error.
+
+"Vanished" is said of an item only after its collection was seen unlocked, because a provider may
+take the items of a locked collection off the bus.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kwallet_bridge.errors import StoreError, StoreLockedError, StoreRefusedError
+from kwallet_bridge.secretservice import names
+from kwallet_bridge.secretservice.client import (
+    MalformedReplyError,
+    ObjectGoneError,
+    SessionLostError,
+)
+from kwallet_bridge.secretservice.session import UndecryptableError
+from kwallet_bridge.secretservice.shared import run_windowed
+from kwallet_bridge.store.port import ItemId, ItemInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kwallet_bridge.secretservice.provider import Provider
+    from kwallet_bridge.secretservice.session import Session
+    from kwallet_bridge.store.port import ItemSecret
+
+SLICE: Final = 100
+"""Secrets asked for in one call."""
+SLICES_IN_FLIGHT: Final = 4
+READS_IN_FLIGHT: Final = 24
+"""Fewer than the calls a provider gets at once, so that a bulk read leaves room for others."""
+
+
+async def read_items(provider: Provider, items: Iterable[ItemId]) -> dict[ItemId, ItemInfo]:
+    """Read what items show without their secrets."""
+    wanted = list(dict.fromkeys(items))
+    found: dict[ItemId, ItemInfo] = {}
+    missing: list[ItemId] = []
+
+    async def read(item: ItemId) -> None:
+        info = await _read_item(provider, item)
+        if info is None:
+            missing.append(item)
+        else:
+            found[item] = info
+
+    if len(wanted) == 1:
+        await read(wanted[0])
+    elif wanted:
+        await run_windowed(read, wanted, width=min(READS_IN_FLIGHT, len(wanted)))
+    await confirm_vanished(provider, missing)
+    return {item: found[item] for item in wanted if item in found}
+
+
+async def _read_item(provider: Provider, item: ItemId) -> ItemInfo | None:
+    try:
+        shown = await provider.client.read_properties(provider.path(item), names.ITEM)
+    except ObjectGoneError:
+        return None
+    locked, label = shown.get("Locked"), shown.get("Label", "")
+    attributes = shown.get("Attributes")
+    if locked is True and attributes is None:
+        return ItemInfo(item, "", {}, locked=True)
+    if not isinstance(locked, bool) or not isinstance(label, str):
+        raise MalformedReplyError("an item shows no lock or no label")
+    if not isinstance(attributes, dict):
+        raise MalformedReplyError("an item shows no attributes")
+    created, modified = _time(shown, "Created"), _time(shown, "Modified")
+    return ItemInfo(item, label, attributes, locked=locked, created=created, modified=modified)
+
+
+def _time(shown: Mapping[str, object], name: str) -> int:
+    value = shown.get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+async def confirm_vanished(provider: Provider, items: Sequence[ItemId]) -> None:
+    """Check that items are missing because they are gone, not because they are hidden.
+
+    Raises:
+        StoreLockedError: Their collection is locked.
+    """
+    for collection in {provider.path(item).rpartition("/")[0] for item in items}:
+        try:
+            locked = await provider.client.read_locked(collection, names.COLLECTION)
+        except ObjectGoneError:
+            continue
+        if locked:
+            raise StoreLockedError("the collection is locked and hides its items")
+
+
+# --- secrets ------------------------------------------------------------------------------------
+
+
+async def read_secret(provider: Provider, item: ItemId) -> ItemSecret | None:
+    """Read one secret; None if the item is gone."""
+    session = provider.session or await provider.ensure_session()
+    path = provider.path(item)
+    try:
+        secret = session.unseal(await provider.client.get_secret(path, session.path))
+    except (SessionLostError, UndecryptableError):
+        return await _read_again(provider, item, session)
+    except ObjectGoneError:
+        return await _read_unless_gone(provider, item, session)
+    if not secret.value and provider.quirks.locked_reads_empty:
+        await _require_unlocked(provider, item)
+    return secret
+
+
+async def _read_again(provider: Provider, item: ItemId, lost: Session) -> ItemSecret | None:
+    """Read once more, in a new session."""
+    session = await provider.renew_session(lost)
+    path = provider.path(item)
+    try:
+        secret = session.unseal(await provider.client.get_secret(path, session.path))
+    except ObjectGoneError:
+        await confirm_vanished(provider, [item])
+        return None
+    if not secret.value and provider.quirks.locked_reads_empty:
+        await _require_unlocked(provider, item)
+    return secret
+
+
+async def _read_unless_gone(
+    provider: Provider, item: ItemId, session: Session
+) -> ItemSecret | None:
+    """Find out which object is gone: ksecretd says the same of an item and of a session."""
+    try:
+        await provider.client.read_locked(provider.path(item), names.ITEM)
+    except ObjectGoneError:
+        await confirm_vanished(provider, [item])
+        return None
+    return await _read_again(provider, item, session)
+
+
+async def _require_unlocked(provider: Provider, item: ItemId) -> None:
+    if await provider.client.read_locked(provider.path(item), names.ITEM):
+        raise StoreLockedError("the item is locked")
+
+
+async def read_secrets(provider: Provider, items: Iterable[ItemId]) -> dict[ItemId, ItemSecret]:
+    """Read many secrets, a slice per call."""
+    wanted = list(dict.fromkeys(items))
+    found: dict[ItemId, ItemSecret] = {}
+
+    async def read(part: Sequence[ItemId]) -> None:
+        found.update(await _read_slice(provider, part))
+
+    slices = [wanted[start : start + SLICE] for start in range(0, len(wanted), SLICE)]
+    if len(slices) == 1:
+        await read(slices[0])
+    elif slices:
+        await run_windowed(read, slices, width=min(SLICES_IN_FLIGHT, len(slices)))
+    return {item: found[item] for item in wanted if item in found}
+
+
+async def _read_slice(provider: Provider, items: Sequence[ItemId]) -> dict[ItemId, ItemSecret]:
+    session = provider.session or await provider.ensure_session()
+    paths = {item: provider.path(item) for item in items}
+    found: dict[ItemId, ItemSecret] = {}
+    try:
+        answer = await provider.client.get_secrets(list(paths.values()), session.path)
+        for item, path in paths.items():
+            if path in answer:
+                secret = session.unseal(answer[path])
+                if secret.value or not provider.quirks.locked_reads_empty:
+                    found[item] = secret
+    except (SessionLostError, UndecryptableError, ObjectGoneError):
+        # One item or the session spoils the slice; one by one, each tells its own story.
+        found.clear()
+    for item in items:
+        if item not in found:
+            secret_or_none = await _read_left_out(provider, item)
+            if secret_or_none is not None:
+                found[item] = secret_or_none
+    return found
+
+
+async def _read_left_out(provider: Provider, item: ItemId) -> ItemSecret | None:
+    """Read an item that a bulk answer did not hold: locked, gone, or something else."""
+    try:
+        return await read_secret(provider, item)
+    except StoreLockedError:
+        raise
+    except StoreError as error:
+        if not isinstance(error, StoreRefusedError) or isinstance(error, UndecryptableError):
+            raise
+        await _require_unlocked(provider, item)
+        raise

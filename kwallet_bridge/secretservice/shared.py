@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One piece of work that several callers wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, MutableMapping
+
+T = TypeVar("T")
+
+
+class SharedRun(Generic[T]):
+    """A running coroutine; whoever is cancelled leaves, and it is cancelled with the last."""
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        """Start ``work`` in a task of its own."""
+        self.task = asyncio.get_running_loop().create_task(work)
+        self._waiters = 0
+
+    @property
+    def joinable(self) -> bool:
+        """Whether the work goes on."""
+        return not self.task.done() and not self.task.cancelling()
+
+    async def join(self) -> T:
+        """Wait for the result, among others."""
+        self._waiters += 1
+        try:
+            return await asyncio.shield(self.task)
+        finally:
+            self._waiters -= 1
+            if not self._waiters and not self.task.done():
+                self.task.cancel()
+
+
+async def join_or_start(
+    runs: MutableMapping[str, SharedRun[T]], key: str, make: Callable[[], Coroutine[Any, Any, T]]
+) -> T:
+    """Join the run filed under ``key``, or file a new one until it ends."""
+    run = runs.get(key)
+    if run is None or not run.joinable:
+        run = runs[key] = SharedRun(make())
+        run.task.add_done_callback(lambda task: _forget(runs, key, task))
+    return await run.join()
+
+
+def _forget(runs: MutableMapping[str, SharedRun[T]], key: str, task: asyncio.Task[T]) -> None:
+    run = runs.get(key)
+    if run is not None and run.task is task:
+        del runs[key]
+
+
+async def run_windowed(
+    work: Callable[[T], Coroutine[Any, Any, None]], things: Iterable[T], *, width: int
+) -> None:
+    """Do ``work`` on each thing, ``width`` at a time; the first failure ends the rest."""
+    waiting = iter(things)
+
+    async def walk() -> None:
+        for thing in waiting:
+            await work(thing)
+
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(walk()) for _ in range(width)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
