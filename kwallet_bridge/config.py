@@ -21,6 +21,7 @@ SECRETS = ("org.freedesktop.secrets",)
 ALIASES = ("org.freedesktop.secrets.aliases",)
 KSECRETD = ("KSecretD",)
 MIGRATION = ("Migration",)
+OWN = ("kwallet-bridge",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Settings:
     close_when_idle: bool = False
     idle_timeout_minutes: int = 10
     prompt_on_open: bool = False
+    lock_on_close: bool = True
+    """``[kwallet-bridge] Lock On Close``, ours: closing a wallet for good locks its collection."""
     auto_allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     auto_deny: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     api_enabled: bool = True
@@ -63,6 +66,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         close_when_idle=config.read_bool(WALLET, "Close When Idle", default=False),
         idle_timeout_minutes=config.read_int(WALLET, "Idle Timeout", 10),
         prompt_on_open=config.read_bool(WALLET, "Prompt on Open", default=False),
+        lock_on_close=config.read_bool(OWN, "Lock On Close", default=True),
         auto_allow=_read_lists(config, AUTO_ALLOW),
         auto_deny=_read_lists(config, AUTO_DENY),
         api_enabled=config.read_bool(WALLET, "apiEnabled", default=True),

@@ -74,7 +74,7 @@ class BusConnection:
         watcher = loop.create_task(connection._watch_end())
         connection.lost.add_done_callback(lambda _: watcher.cancel())
         match = SignalMatch(sender=DAEMON, path=DAEMON_PATH, interface=DAEMON, member="NameLost")
-        connection._listen(match, connection._on_name_lost)
+        connection.listen(match, connection._on_name_lost)
         return connection
 
     @property
@@ -180,7 +180,7 @@ class BusConnection:
         """Have ``listener`` told of matching signals from now on."""
         if match.sender and not match.sender.startswith(":") and match.sender != DAEMON:
             await self._follow(match.sender)
-        self._listen(match, listener)
+        self.listen(match, listener)
         await self._add_match(_rule(match))
 
     async def _follow(self, name: str) -> None:
@@ -204,7 +204,7 @@ class BusConnection:
             member="NameOwnerChanged",
             arg0=name,
         )
-        self._listen(match, changed)
+        self.listen(match, changed)
         await self._add_match(_rule(match))
         return await self.name_owner(name)
 
@@ -317,7 +317,8 @@ class BusConnection:
             return True
         return self._owners.get(sender, "") == signal.sender
 
-    def _listen(self, match: SignalMatch, listener: Callable[[Signal], None]) -> None:
+    def listen(self, match: SignalMatch, listener: Callable[[Signal], None]) -> None:
+        """Have ``listener`` told of matching signals that reach us by somebody else's match."""
         self._by_member.setdefault(match.member or "", []).append((match, listener))
 
     async def _add_match(self, rule: str) -> None:

@@ -1,0 +1,411 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""KWallet's calls on wallets: opening, closing, who uses what, listing, deleting.
+
+Every answer and every event order is kwalletd's (5.103 and 6.13, asked on a bus); where the bridge
+differs on purpose, ``docs/reference/differences.md`` has the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import (
+    AccessDeniedError,
+    BridgeError,
+    InvalidNameError,
+    StoreError,
+    WalletNotFoundError,
+)
+from kwallet_bridge.model import AppId, Handle, WalletName
+from kwallet_bridge.store import port
+from kwallet_bridge.wallet import events
+from kwallet_bridge.wallet.access import AccessRules
+from kwallet_bridge.wallet.idle import IdleWatch
+from kwallet_bridge.wallet.state import UNWATCHED, OpenWallets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from kwallet_bridge.config import Settings
+    from kwallet_bridge.model import FolderName, Key
+    from kwallet_bridge.wallet.access import Asker
+    from kwallet_bridge.wallet.state import OpenWallet
+
+CLOSED = 0
+STILL_OPEN = 1
+FAILED = -1
+NO_HANDLE = Handle(-1)
+_MAX_TRANSACTION = 2**31 - 1
+
+_log = logging.getLogger(__name__)
+
+
+class WalletService:
+    """The part of KWallet that is not folders and entries."""
+
+    def __init__(
+        self,
+        *,
+        store: port.Store,
+        wallets: OpenWallets,
+        tell: Callable[[events.Event], None],
+        read_settings: Callable[[], Settings],
+        asker: Asker | None = None,
+    ) -> None:
+        """Serve from ``store``; ``read_settings`` reads kwalletrc afresh."""
+        self._loop = asyncio.get_running_loop()
+        self._store = store
+        self._wallets = wallets
+        self._tell = tell
+        self._read_settings = read_settings
+        self._asker = asker
+        self._next_transaction = 0
+        self._closed_here: set[WalletName] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opening: dict[str, set[asyncio.Task[Handle]]] = {}
+        self._idle = IdleWatch(self._loop, wallets, self._close_idle)
+        self._apply(read_settings())
+        store.subscribe(self._on_store_event)
+
+    def _apply(self, settings: Settings) -> None:
+        self.settings = settings
+        self._access = AccessRules(settings, self._asker)
+        self._store.configure(
+            port.StoreSettings(
+                default_wallet=settings.default_wallet, lock_on_close=settings.lock_on_close
+            )
+        )
+        minutes = settings.idle_timeout_minutes if settings.close_when_idle else None
+        self._idle.configure(minutes * 60.0 if minutes is not None else None)
+
+    # --- opening ---------------------------------------------------------------------------
+
+    async def is_enabled(self, _: str) -> bool:
+        """Tell whether the wallet system is switched on and has a store to serve from."""
+        return self.settings.enabled
+
+    async def open(self, caller: str, *, wallet: WalletName, window_id: int, appid: AppId) -> int:
+        """Open a wallet, prompting if needed, and answer when it is open; -1 on failure."""
+        if not self.settings.enabled:
+            return FAILED
+        transaction = self._draw_transaction()
+        return await self._transact(
+            transaction, caller, wallet=wallet, window_id=window_id, appid=appid, service=UNWATCHED
+        )
+
+    async def open_async(
+        self,
+        caller: str,
+        *,
+        wallet: WalletName,
+        window_id: int,
+        appid: AppId,
+        handle_session: bool,
+    ) -> int:
+        """Answer a transaction number at once; ``walletAsyncOpened`` tells the outcome later."""
+        if not self.settings.enabled:
+            return FAILED
+        transaction = self._draw_transaction()
+        # A task starts in the next turn of the loop, so the answer is sent before any signal.
+        task = self._loop.create_task(
+            self._transact(
+                transaction,
+                caller,
+                wallet=wallet,
+                window_id=window_id,
+                appid=appid,
+                service=caller if handle_session else UNWATCHED,
+            )
+        )
+        pending = self._opening.setdefault(caller, set())
+        pending.add(task)
+        task.add_done_callback(lambda done: self._forget_opening(caller, done))
+        return transaction
+
+    def _forget_opening(self, caller: str, task: asyncio.Task[Handle]) -> None:
+        pending = self._opening.get(caller, set())
+        pending.discard(task)
+        if not pending:
+            self._opening.pop(caller, None)
+
+    async def open_path(self, _: str, *, path: str, window_id: int, appid: AppId) -> int:
+        """Refuse: wallets by path never worked through KDE's libraries."""
+        del path, window_id, appid
+        return FAILED
+
+    async def open_path_async(
+        self, _: str, *, path: str, window_id: int, appid: AppId, handle_session: bool
+    ) -> int:
+        """Refuse, as :meth:`open_path`."""
+        del path, window_id, appid, handle_session
+        return FAILED
+
+    async def pam_open(
+        self, _: str, *, wallet: WalletName, password_hash: bytes, session_timeout: int
+    ) -> None:
+        """Ignore: the provider unlocks itself at login."""
+        del wallet, password_hash, session_timeout
+
+    def _draw_transaction(self) -> int:
+        transaction = self._next_transaction
+        self._next_transaction = 0 if transaction == _MAX_TRANSACTION else transaction + 1
+        return transaction
+
+    async def _transact(  # noqa: PLR0913  an open has that many parts
+        self,
+        transaction: int,
+        caller: str,
+        *,
+        wallet: WalletName,
+        window_id: int,
+        appid: AppId,
+        service: str,
+    ) -> Handle:
+        handle = NO_HANDLE
+        try:
+            opened = await self._open(wallet, window_id, appid, caller)
+            opened.sessions.append((appid, service))
+            opened.references += 1
+            handle = opened.handle
+        except BridgeError as error:
+            _log.info("an open failed: %s", type(error).__name__)
+        self._tell(events.WalletAsyncOpened(transaction, handle))
+        return handle
+
+    async def _open(
+        self, wallet: WalletName, window_id: int, appid: AppId, caller: str
+    ) -> OpenWallet:
+        if self._access.denied(wallet, appid):
+            raise AccessDeniedError("kwalletrc denies this application the wallet")
+        opened = await self._find_open(wallet)
+        # Who has just typed the wallet's password is not asked again.
+        known = opened is None or opened.has_session(appid)
+        if opened is None:
+            await self._unlock_or_create(wallet, str(window_id) if window_id > 0 else "")
+        if not await self._access.allows(wallet, appid, caller, known=known):
+            raise AccessDeniedError("the application was denied the wallet")
+        # While a person was asked the wallet may have been closed, and opened anew.
+        current = self._wallets.by_name(wallet)
+        if current is None:
+            raise AccessDeniedError("the wallet was closed meanwhile")
+        self._use(current)
+        return current
+
+    async def _unlock_or_create(self, wallet: WalletName, window_id: str) -> None:
+        if not wallet:
+            raise InvalidNameError("a wallet needs a name")
+        state = await self._store.wallet_state(wallet)
+        created = state is port.WalletState.ABSENT
+        if created:
+            await self._store.create_wallet(wallet, window_id=window_id)
+        elif state is port.WalletState.LOCKED:
+            await self._store.unlock(wallet, window_id=window_id)
+        if self._wallets.by_name(wallet) is not None:
+            return  # another open was first, or the provider's signal was
+        self._admit(wallet)
+        if created:
+            for _ in range(2):  # once for each of the two folders of a new wallet
+                self._tell(events.FolderListUpdated(wallet))
+            self._tell(events.WalletCreated(wallet))
+            self._tell(events.WalletListDirty())
+        self._tell(events.WalletOpened(wallet))
+
+    async def _find_open(self, wallet: WalletName) -> OpenWallet | None:
+        """Find an open wallet; one that is unlocked in the store counts, as after PAM's open."""
+        opened = self._wallets.by_name(wallet)
+        if opened is not None or not wallet or wallet in self._closed_here:
+            return opened
+        if await self._store.wallet_state(wallet) is not port.WalletState.UNLOCKED:
+            return None
+        return self._wallets.by_name(wallet) or self._admit(wallet)
+
+    def _admit(self, wallet: WalletName) -> OpenWallet:
+        self._closed_here.discard(wallet)
+        opened = self._wallets.add(wallet)
+        self._use(opened)
+        self._idle.watch(opened)
+        return opened
+
+    def _use(self, opened: OpenWallet) -> None:
+        opened.last_used = self._loop.time()
+
+    # --- closing ---------------------------------------------------------------------------
+
+    async def close_wallet(self, _: str, *, wallet: WalletName, force: bool) -> int:
+        """Close by name: -1 if not open, 0 if closed, 1 if it stays open."""
+        opened = await self._find_open(wallet)
+        if opened is None:
+            return FAILED
+        return await self._close_by_rule(opened, force=force)
+
+    async def close_handle(self, caller: str, *, handle: Handle, force: bool, appid: AppId) -> int:
+        """End one session of an application; 1 for an application that has none, even forced."""
+        opened = self._wallets.by_handle(handle)
+        if opened is None:
+            return FAILED
+        if not opened.has_session(appid):
+            return STILL_OPEN
+        opened.end_session(appid, caller)
+        return await self._close_by_rule(opened, force=force)
+
+    async def _close_by_rule(self, opened: OpenWallet, *, force: bool) -> int:
+        if not force and (opened.references > 0 or self.settings.leave_open):
+            return STILL_OPEN
+        await self._close(opened)
+        return CLOSED
+
+    async def _close(self, opened: OpenWallet) -> None:
+        self._announce_closed(opened)
+        self._closed_here.add(opened.name)
+        if self.settings.lock_on_close:
+            try:
+                await self._store.lock(opened.name)
+            except BridgeError as error:
+                _log.warning("a closed wallet could not be locked: %s", type(error).__name__)
+
+    def _announce_closed(self, opened: OpenWallet) -> None:
+        self._wallets.remove(opened)
+        self._tell(events.WalletClosed(opened.name, opened.handle))
+        if not len(self._wallets):
+            self._tell(events.AllWalletsClosed())
+
+    async def close_all_wallets(self, _: str) -> None:
+        """Close every open wallet by force."""
+        for opened in self._wallets.all():
+            await self._close(opened)
+
+    def _close_idle(self, opened: OpenWallet) -> None:
+        _log.info("a wallet is closed for idleness")
+        self._start(self._close(opened))
+
+    # --- who uses what ---------------------------------------------------------------------
+
+    async def is_open_wallet(self, _: str, *, wallet: WalletName) -> bool:
+        """Tell whether a wallet is open, whoever opened it. Never prompts."""
+        return await self._find_open(wallet) is not None
+
+    async def is_open_handle(self, _: str, *, handle: Handle) -> bool:
+        """Tell whether a handle is open, whosever it is."""
+        return self._wallets.by_handle(handle) is not None
+
+    async def list_users(self, _: str, *, wallet: WalletName) -> Sequence[str]:
+        """List the applications with a session on an open wallet, each once."""
+        opened = self._wallets.by_name(wallet)
+        return list(dict.fromkeys(appid for appid, _ in opened.sessions)) if opened else []
+
+    async def disconnect_application(
+        self, _: str, *, wallet: WalletName, application: AppId
+    ) -> bool:
+        """Cut an application off from a wallet; False if it did not use it."""
+        opened = self._wallets.by_name(wallet)
+        if opened is None or not opened.end_sessions(appid=application):
+            return False
+        await self._close_by_rule(opened, force=False)
+        self._tell(events.ApplicationDisconnected(wallet, application))
+        return True
+
+    def peer_vanished(self, peer: str) -> None:
+        """End the sessions that a peer asked to be watched; those of ``open`` stay for ever."""
+        for task in self._opening.get(peer, ()):
+            task.cancel()
+        for opened in self._wallets.all():
+            if opened.end_sessions(service=peer):
+                self._start(self._close_by_rule(opened, force=False))
+
+    # --- the list of wallets ---------------------------------------------------------------
+
+    async def list_wallets(self, _: str) -> Sequence[str]:
+        """List wallets, ignoring case in their order. Never prompts."""
+        return sorted(await self._store.list_wallets(), key=lambda name: (name.casefold(), name))
+
+    async def delete_wallet(self, _: str, *, wallet: WalletName) -> int:
+        """Delete a wallet; -1 if there is none. Closes it by force first."""
+        try:
+            await self._store.delete_wallet(wallet)
+        except WalletNotFoundError:
+            return FAILED
+        opened = self._wallets.by_name(wallet)
+        if opened is not None:
+            self._announce_closed(opened)
+        self._tell(events.WalletDeleted(wallet))
+        self._loop.call_soon(self._tell, events.WalletListDirty())
+        return CLOSED
+
+    async def change_password(
+        self, _: str, *, wallet: WalletName, window_id: int, appid: AppId
+    ) -> None:
+        """Do nothing but use up a transaction number: the provider's own program does it."""
+        del wallet, window_id, appid
+        self._draw_transaction()
+
+    async def folder_does_not_exist(
+        self, _: str, *, wallet: WalletName, folder: FolderName
+    ) -> bool:
+        """Tell without opening whether a folder is certainly absent. Never prompts."""
+        return not await self._store.might_exist(wallet, folder, None)
+
+    async def key_does_not_exist(
+        self, _: str, *, wallet: WalletName, folder: FolderName, key: Key
+    ) -> bool:
+        """Tell without opening whether an entry is certainly absent. Never prompts."""
+        return not await self._store.might_exist(wallet, folder, key)
+
+    async def network_wallet(self, _: str) -> str:
+        """Name the wallet for network passwords."""
+        return self.settings.default_wallet
+
+    async def local_wallet(self, _: str) -> str:
+        """Name the wallet for local passwords."""
+        return self.settings.local_wallet
+
+    async def reconfigure(self, _: str) -> None:
+        """Read kwalletrc again; switched off, every wallet is closed."""
+        self._apply(self._read_settings())
+        if not self.settings.enabled:
+            await self.close_all_wallets("")
+
+    # --- what others change ----------------------------------------------------------------
+
+    def _on_store_event(self, event: port.StoreEvent) -> None:
+        match event:
+            case port.FolderTouched(wallet, folder):
+                self._tell(events.FolderUpdated(wallet, folder))
+            case port.FoldersTouched(wallet):
+                self._tell(events.FolderListUpdated(wallet))
+            case port.WalletsChanged():
+                self._tell(events.WalletListDirty())
+            case port.WalletLocked(wallet):
+                self._closed_here.discard(wallet)
+                opened = self._wallets.by_name(wallet)
+                if opened is not None:
+                    self._announce_closed(opened)
+            case port.WalletUnlocked(wallet):
+                if self._wallets.by_name(wallet) is None:
+                    self._admit(wallet)
+                    self._tell(events.WalletOpened(wallet))
+            case port.StoreGone():
+                self._closed_here.clear()
+                for opened in self._wallets.all():
+                    self._announce_closed(opened)
+
+    def _start(self, work: Coroutine[object, object, object]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except StoreError as error:
+                _log.warning("work in the background failed: %s", type(error).__name__)
+
+        task = self._loop.create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Let background work end; started writes finish in the store."""
+        self._idle.configure(None)
+        for pending in self._opening.values():
+            for task in pending:
+                task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)

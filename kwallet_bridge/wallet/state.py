@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Handles, client sessions and reference counts, as kwalletd keeps them.
+
+Synchronous: between two awaits of the service nothing here changes. One handle per open wallet is
+shared by all applications; a client session is (application, handle, service), where the service is
+the caller's unique bus name for opens that asked to be watched and "" for all others, and several
+equal ones may exist. Source of the behaviour: kwalletd 5.103 and 6.13, asked on a bus.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import HandleError
+from kwallet_bridge.model import AppId, Handle, WalletName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MAX_HANDLE = 2**31 - 1
+UNWATCHED = ""
+
+
+@dataclass(slots=True)
+class OpenWallet:
+    """An open wallet: its handle, how often it is in use, and by whom."""
+
+    name: WalletName
+    handle: Handle
+    references: int = 0
+    sessions: list[tuple[AppId, str]] = field(default_factory=list)
+    last_used: float = 0.0
+
+    def has_session(self, appid: AppId) -> bool:
+        """Tell whether an application may use the handle."""
+        return any(session[0] == appid for session in self.sessions)
+
+    def end_session(self, appid: AppId, service: str) -> bool:
+        """Remove one session: the caller's watched one, else one that nobody watches."""
+        for wanted in ((appid, service), (appid, UNWATCHED)):
+            if wanted in self.sessions:
+                self.sessions.remove(wanted)
+                self.references -= 1
+                return True
+        return False
+
+    def end_sessions(self, *, appid: AppId | None = None, service: str | None = None) -> int:
+        """Remove all sessions of an application or of a vanished peer; tells how many."""
+        kept = [
+            session
+            for session in self.sessions
+            if not (
+                (appid is not None and session[0] == appid)
+                or (service is not None and session[1] == service)
+            )
+        ]
+        ended = len(self.sessions) - len(kept)
+        self.sessions = kept
+        self.references = max(0, self.references - ended)
+        return ended
+
+
+class OpenWallets:
+    """Every open wallet."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._by_name: dict[WalletName, OpenWallet] = {}
+        self._by_handle: dict[int, OpenWallet] = {}
+        self._random = random.SystemRandom()
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def all(self) -> Iterable[OpenWallet]:
+        """Give a snapshot of every open wallet."""
+        return tuple(self._by_name.values())
+
+    def by_name(self, wallet: WalletName) -> OpenWallet | None:
+        """Find an open wallet by its name."""
+        return self._by_name.get(wallet)
+
+    def by_handle(self, handle: int) -> OpenWallet | None:
+        """Find an open wallet by its handle."""
+        return self._by_handle.get(handle)
+
+    def add(self, wallet: WalletName) -> OpenWallet:
+        """Count a wallet as open, under a handle that is not 0 and not in use."""
+        handle = self._random.randint(1, _MAX_HANDLE)
+        while handle in self._by_handle:
+            handle = self._random.randint(1, _MAX_HANDLE)
+        opened = OpenWallet(wallet, Handle(handle))
+        self._by_name[wallet] = opened
+        self._by_handle[handle] = opened
+        return opened
+
+    def remove(self, opened: OpenWallet) -> None:
+        """Forget a wallet with its sessions."""
+        self._by_name.pop(opened.name, None)
+        self._by_handle.pop(opened.handle, None)
+        opened.sessions.clear()
+        opened.references = 0
+
+    def gate(self, handle: int, appid: AppId) -> OpenWallet:
+        """Give the wallet of a handle to an application that has a session on it.
+
+        Raises:
+            HandleError: The handle is not open, or the application has no session.
+        """
+        opened = self._by_handle.get(handle)
+        if opened is None:
+            raise HandleError("the handle is not open")
+        for session in opened.sessions:
+            if session[0] == appid:
+                return opened
+        raise HandleError("the application did not open this handle")

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a call on the bus to its row, to the service, to the answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kwallet_bridge.bus import incoming
+from kwallet_bridge.bus.port import Variant
+from kwallet_bridge.errors import StoreError, WalletError
+from kwallet_bridge.wire.calls import CALLS, ERROR, INTERFACE
+from kwallet_bridge.wire.generations import PATHS
+from kwallet_bridge.wire.introspection import INTROSPECTABLE, PROPERTIES, children, introspect
+from kwallet_bridge.wire.lanes import Lanes
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from kwallet_bridge.bus.incoming import IncomingCall
+    from kwallet_bridge.wallet.contents import Contents
+    from kwallet_bridge.wallet.service import WalletService
+    from kwallet_bridge.wallet.state import OpenWallets
+    from kwallet_bridge.wire.calls import Call
+    from kwallet_bridge.wire.peers import Peers
+
+UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A row with its handler bound and what dispatch needs of it worked out."""
+
+    row: Call
+    handler: Callable[..., Awaitable[object]]
+    keywords: tuple[str, ...]
+    element: str
+    """Type of the values of an ``a{sv}`` answer; "" for other answers."""
+
+
+class Dispatcher:
+    """Answers every call that reaches our paths."""
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        service: WalletService,
+        contents: Contents,
+        wallets: OpenWallets,
+        peers: Peers,
+    ) -> None:
+        """Serve calls with ``service`` and ``contents``."""
+        self.lanes = Lanes(loop)
+        self._wallets = wallets
+        self._peers = peers
+        self.observer: Callable[[IncomingCall, float, str], None] | None = None
+        """Told of each answered call: the call, its seconds, and its outcome in a word."""
+        self._rows = {(row.member, row.signature): _bind(row, service, contents) for row in CALLS}
+        if len(self._rows) != len(CALLS):
+            raise ValueError("two rows answer one call")
+
+    def handle(self, call: IncomingCall) -> None:
+        """Answer one call, now or later."""
+        bound = None
+        if call.path in PATHS and call.interface in {INTERFACE, ""}:
+            bound = self._rows.get((call.member, call.signature))
+        if bound is None:
+            _answer_standard(call)
+            return
+        self._peers.seen(call.sender)
+
+        def work() -> Any:
+            return self._run(bound, call)
+
+        lane = self._lane(bound, call)
+        if lane is None:
+            self.lanes.run_free(work)
+        else:
+            self.lanes.enter((call.sender, lane), work)
+
+    def _lane(self, bound: _Bound, call: IncomingCall) -> str | None:
+        """Name the wallet a call is about; opens and questions about no wallet wait for nobody."""
+        if not bound.keywords or bound.row.member.startswith("open"):
+            return None
+        first = call.body[0]
+        if isinstance(first, int):
+            opened = self._wallets.by_handle(first)
+            return opened.name if opened is not None else None
+        return str(first)
+
+    async def _run(self, bound: _Bound, call: IncomingCall) -> None:
+        started = time.perf_counter() if self.observer is not None else 0.0
+        row = bound.row
+        outcome = "ok"
+        try:
+            answer = await bound.handler(
+                call.sender, **dict(zip(bound.keywords, call.body, strict=True))
+            )
+            _reply(bound, call, answer)
+        except WalletError as error:
+            outcome = type(error).__name__
+            _refuse(bound, call, row.refused)
+        except StoreError as error:
+            outcome = type(error).__name__
+            _log.warning(
+                "%s failed in the store (%s %s); %s asked",
+                row.member,
+                outcome,
+                error.dbus_name,
+                self._peers.describe(call.sender),
+            )
+            _refuse(bound, call, row.failed, str(error))
+        except Exception as error:  # noqa: BLE001  one bad call must not end the service
+            outcome = type(error).__name__
+            # No text and no traceback: both may quote a value.
+            where = error.__traceback__
+            while where is not None and where.tb_next is not None:
+                where = where.tb_next
+            _log.error(
+                "%s failed by our fault: %s at %s:%s",
+                row.member,
+                outcome,
+                where.tb_frame.f_code.co_filename if where else "",
+                where.tb_lineno if where else 0,
+            )
+            call.fail(incoming.FAILED, "internal error")
+        if self.observer is not None:
+            self.observer(call, time.perf_counter() - started, outcome)
+
+
+def _bind(row: Call, service: WalletService, contents: Contents) -> _Bound:
+    owner = row.handler.__qualname__.partition(".")[0]
+    part = {type(service).__name__: service, type(contents).__name__: contents}[owner]
+    element = ""
+    if row.result == "a{sv}":
+        element = "s" if row.member.lower().endswith("passwordlist") else "ay"
+    return _Bound(
+        row=row,
+        handler=getattr(part, row.handler.__name__),
+        keywords=tuple(argument.keyword for argument in row.arguments),
+        element=element,
+    )
+
+
+def _reply(bound: _Bound, call: IncomingCall, answer: Any) -> None:
+    result = bound.row.result
+    if not result:
+        call.reply()
+    elif bound.element:
+        values = {key: Variant(bound.element, value) for key, value in answer.items()}
+        call.reply(result, [values])
+    else:
+        call.reply(result, [answer])
+
+
+def _refuse(bound: _Bound, call: IncomingCall, answer: object, text: str = "") -> None:
+    if answer is ERROR:
+        call.fail(incoming.FAILED, text or "the request was refused")
+    else:
+        _reply(bound, call, answer)
+
+
+def _answer_standard(call: IncomingCall) -> None:
+    """Answer introspection and properties, or say what is unknown, in QtDBus's words."""
+    path, interface = call.path, call.interface
+    ours = path in PATHS
+    if not ours and not children(path):
+        call.fail(incoming.UNKNOWN_OBJECT, f"No such object path '{path}'")
+    elif interface in {INTROSPECTABLE, ""} and (call.member, call.signature) == ("Introspect", ""):
+        call.reply("s", [introspect(path)])
+    elif ours and interface in {PROPERTIES, ""} and call.member in {"Get", "Set", "GetAll"}:
+        _answer_property(call)
+    elif interface == INTROSPECTABLE or (ours and interface in {INTERFACE, PROPERTIES, ""}):
+        call.fail(
+            incoming.UNKNOWN_METHOD,
+            f"No such method '{call.member}' in interface '{interface}' at object path '{path}' "
+            f"(signature '{call.signature}')",
+        )
+    else:
+        call.fail(
+            incoming.UNKNOWN_INTERFACE,
+            f"No such interface '{interface}' at object path '{path}'",
+        )
+
+
+def _answer_property(call: IncomingCall) -> None:
+    expected = {"Get": "ss", "Set": "ssv", "GetAll": "s"}[call.member]
+    if call.signature != expected:
+        call.fail(incoming.INVALID_ARGS, "the arguments do not fit")
+    elif call.body[0] not in {INTERFACE, ""}:
+        call.fail(incoming.UNKNOWN_INTERFACE, "no such interface")
+    elif call.member == "GetAll":
+        call.reply("a{sv}", [{}])
+    else:
+        call.fail(UNKNOWN_PROPERTY, "no such property")

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Order: one peer's calls on one wallet take effect in the order sent.
+
+A lane is a queue per (peer, wallet). A call whose lane is free starts at once; others wait for
+those before them, so one peer's prompt or flood never delays another peer. What a peer sent is
+carried out even when the peer is gone by then, as kwalletd does: ``dbus-send`` never waits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from kwallet_bridge.wire.eager import step
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine, Hashable
+
+    Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+_BATCH = 32
+
+
+class Lanes:
+    """All lanes; an empty one is forgotten."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run calls on ``loop``."""
+        self._loop = loop
+        self._waiting: dict[Hashable, deque[Work]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._idle: asyncio.Future[None] | None = None
+
+    def enter(self, lane: Hashable, work: Work) -> None:
+        """Run ``work`` after everything that entered this lane before. It must not raise."""
+        queue = self._waiting.get(lane)
+        if queue is not None:
+            queue.append(work)
+            return
+        task = self._start(work)
+        if task is not None:
+            self._waiting[lane] = deque()
+            task.add_done_callback(lambda _: self._advance(lane))
+
+    def run_free(self, work: Work) -> None:
+        """Run ``work`` at once, outside any lane."""
+        self._start(work)
+
+    async def drain(self) -> None:
+        """Return once nothing runs any more."""
+        while self._running or self._waiting:
+            if self._idle is None:
+                self._idle = self._loop.create_future()
+            await self._idle
+
+    def _start(self, work: Work) -> asyncio.Task[None] | None:
+        _, task = step(work(), self._loop)
+        if task is not None:
+            self._running.add(task)
+            task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self._running and not self._waiting and self._idle is not None:
+            self._idle.set_result(None)
+            self._idle = None
+
+    def _advance(self, lane: Hashable) -> None:
+        queue = self._waiting[lane]
+        for _ in range(_BATCH):
+            if not queue:
+                del self._waiting[lane]
+                self._settle()
+                return
+            task = self._start(queue.popleft())
+            if task is not None:
+                task.add_done_callback(lambda _: self._advance(lane))
+                return
+        self._loop.call_soon(self._advance, lane)  # others have a turn in between

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kwallet_bridge.wire.eager import step
+from kwallet_bridge.wire.lanes import Lanes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+
+async def test_a_coroutine_that_never_waits_needs_no_task() -> None:
+    """The result is there at once."""
+
+    async def answer() -> int:
+        return 7
+
+    assert step(answer(), asyncio.get_running_loop()) == (7, None)
+
+
+async def test_a_waiting_coroutine_goes_on_in_a_task() -> None:
+    """Results, exceptions and cancellation pass through the hand-over."""
+    loop = asyncio.get_running_loop()
+    gates: list[asyncio.Future[int]] = [loop.create_future() for _ in range(2)]
+    seen: list[str] = []
+
+    async def wait(number: int) -> int:
+        try:
+            return await gates[number]
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    _, first = step(wait(0), loop)
+    _, second = step(wait(1), loop)
+    assert first is not None
+    assert second is not None
+    await asyncio.sleep(0)
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert seen == ["cancelled"]
+    gates[0].set_result(7)
+    assert await first == 7
+
+
+async def test_an_exception_after_waiting_reaches_the_task() -> None:
+    """What the coroutine raises late is the task's exception."""
+    loop = asyncio.get_running_loop()
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        raise ValueError("late")
+
+    _, task = step(fail(), loop)
+    assert task is not None
+    with pytest.raises(ValueError, match="late"):
+        await task
+
+
+def _recorder(
+    log: list[int], gates: dict[int, asyncio.Future[None]]
+) -> Callable[[int], Callable[[], Coroutine[Any, Any, None]]]:
+    def make(number: int) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def work() -> None:
+            if number in gates:
+                await gates[number]
+            log.append(number)
+
+        return work
+
+    return make
+
+
+async def test_one_lane_keeps_the_order_sent() -> None:
+    """Calls behind a slow one wait for it, however many and however fast they are."""
+    loop = asyncio.get_running_loop()
+    lanes = Lanes(loop)
+    log: list[int] = []
+    gates = {0: loop.create_future(), 50: loop.create_future()}
+    make = _recorder(log, gates)
+    for number in range(100):
+        lanes.enter("lane", make(number))
+    assert log == []
+    gates[0].set_result(None)
+    gates[50].set_result(None)
+    await lanes.drain()
+    assert log == list(range(100))
+
+
+async def test_other_lanes_do_not_wait() -> None:
+    """A lane that waits holds up nobody else, and an answer at once needs no turn of the loop."""
+    loop = asyncio.get_running_loop()
+    lanes = Lanes(loop)
+    log: list[int] = []
+    gates = {0: loop.create_future()}
+    make = _recorder(log, gates)
+    lanes.enter("slow", make(0))
+    lanes.enter("fast", make(1))
+    lanes.run_free(make(2))
+    assert log == [1, 2]
+    gates[0].set_result(None)
+    await lanes.drain()
+    assert log == [1, 2, 0]
