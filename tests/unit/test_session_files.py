@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tools of each file format judge what we render."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.paths import ROOT
+
+from kwallet_bridge.session.files import BUS_NAMES, UNIT, Places, plan_files, render_unit
+from kwallet_bridge.session.quoting import quote_activation, quote_desktop, quote_unit
+
+PROGRAM = ["/usr/bin/kwallet-bridge"]
+COMMITTED = ROOT / "dbus-services"
+
+
+def rendered() -> dict[str, str]:
+    """Give what ``dbus-services`` should hold, by file name."""
+    planned = plan_files(Places.of_system(Path("/usr")), PROGRAM)
+    return {
+        file.path.name: file.text
+        for file in planned
+        if file.link is None and file.path.suffix != ".svg"
+    }
+
+
+def check(command: list[str], **environ: str) -> str:
+    """Run a validator; it must be content and silent about problems."""
+    done = subprocess.run(
+        command, env=os.environ | environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_committed_files_are_the_rendering() -> None:
+    """Every file of dbus-services is what the description renders, and none is left over."""
+    committed = {path.name: path.read_text("utf-8") for path in COMMITTED.iterdir()}
+    assert committed == rendered()
+
+
+def test_each_name_is_activated_by_the_one_unit() -> None:
+    """Every bus name has an activation file of its own name that starts the same unit."""
+    for name in BUS_NAMES:
+        parser = configparser.ConfigParser()
+        parser.read_string(rendered()[f"{name}.service"])
+        section = parser["D-BUS Service"]
+        assert (section["Name"], section["SystemdService"]) == (name, UNIT)
+        assert section["Exec"] == "/usr/bin/kwallet-bridge daemon"
+
+
+def test_desktop_entries_are_valid() -> None:
+    """desktop-file-validate has nothing to say."""
+    entries = [str(path) for path in COMMITTED.glob("*.desktop")]
+    assert len(entries) == 2
+    assert check(["desktop-file-validate", *entries]) == ""
+
+
+def test_metainfo_is_valid() -> None:
+    """Appstreamcli accepts the metainfo, pedantic remarks included."""
+    (path,) = COMMITTED.glob("*.metainfo.xml")
+    done = check(["appstreamcli", "validate", "--no-net", "--pedantic", "--no-color", str(path)])
+    assert "pedantic" not in done
+
+
+def test_unit_is_valid(tmp_path: Path) -> None:
+    """systemd-analyze accepts the unit, also with a program path full of odd letters."""
+    program = tmp_path / "a b 50% $HOME é" / "kwallet-bridge"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    unit = tmp_path / UNIT
+    unit.write_text(render_unit([str(program)]))
+    command = ["systemd-analyze", "verify", "--user", "--man=no", str(unit)]
+    assert check(command, XDG_RUNTIME_DIR=str(tmp_path)) == ""
+
+
+def test_icon_is_a_drawing(tmp_path: Path) -> None:
+    """The icon renders at panel size."""
+    (icon,) = (
+        file
+        for file in plan_files(Places.of_system(Path("/usr")), PROGRAM)
+        if ".svg" in file.path.name
+    )
+    source = tmp_path / "icon.svg"
+    source.write_text(icon.text)
+    check(["rsvg-convert", "-w", "22", str(source), "-o", str(tmp_path / "icon.png")])
+    assert (tmp_path / "icon.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_user_installs_below_home() -> None:
+    """A user's files all lie in the XDG directories of that user."""
+    places = Places.of_user({"HOME": "/home/u", "XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": "/d"})
+    planned = plan_files(places, PROGRAM)
+    assert {file.path.parts[1] for file in planned} == {"c", "d"}
+
+
+WORDS = st.lists(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=9),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(WORDS)
+def test_activation_words_survive(words: list[str]) -> None:
+    """Undoing the key file's and the shell's quoting gives the command line back."""
+    assert shlex.split(quote_activation(words).replace("\\\\", "\\")) == words
+
+
+@pytest.mark.parametrize(
+    ("word", "unit", "desktop"),
+    [
+        ("/usr/bin/x", "/usr/bin/x", "/usr/bin/x"),
+        ("a b", '"a b"', '"a b"'),
+        ("50%", '"50%%"', '"50%%"'),
+        ("$HOME", '"$$HOME"', '"\\\\$HOME"'),
+        ('"', '"\\""', '"\\\\""'),
+        ("\\", '"\\\\"', '"\\\\\\\\"'),
+    ],
+)
+def test_quotes(word: str, unit: str, desktop: str) -> None:
+    """Each letter with a meaning is written as its file format demands."""
+    assert (quote_unit(["x", word]), quote_desktop(["x", word])) == (f"x {unit}", f"x {desktop}")
