@@ -11,7 +11,7 @@ from dbus_fast import Message, MessageFlag, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import InvalidAddressError
 
-from kwallet_bridge.bus.incoming import IncomingCall
+from kwallet_bridge.bus.incoming import FAILED, IncomingCall
 from kwallet_bridge.bus.port import Signal, SignalMatch
 from kwallet_bridge.bus.variants import from_wire, to_wire
 from kwallet_bridge.bus.writer import PatientWriter
@@ -252,7 +252,10 @@ class BusConnection:
     def close(self) -> None:
         """End the connection."""
         self._closing = True
-        self._engine.disconnect()
+        if not self.lost.done():
+            self._engine.disconnect()
+            # Else the socket stays open until the loop sees its end, and the loop may stop first.
+            self._engine._finalize()  # noqa: SLF001
 
     # --- inside ----------------------------------------------------------------------------
 
@@ -268,7 +271,12 @@ class BusConnection:
         if kind is _METHOD_CALL:
             if self._serve is None or message.interface == _PEER:
                 return False
-            self._serve(IncomingCall(message, self._send))
+            call = IncomingCall(message, self._send)
+            try:
+                self._serve(call)
+            except Exception as error:  # noqa: BLE001  else the engine logs it, body and all
+                _log.error("serving %s failed: %s", call.member, type(error).__name__)
+                call.fail(FAILED, "internal error")
             return True
         if kind is _SIGNAL:
             self._deliver(message)

@@ -51,7 +51,11 @@ class IncomingCall:
         return not self._message.flags.value & _NO_REPLY
 
     def reply(self, signature: str = "", body: Sequence[object] = ()) -> None:
-        """Answer with a value. Only the first answer counts."""
+        """Answer with a value. Only the first answer counts.
+
+        Raises:
+            TypeError: The body does not fit the signature; the call is still unanswered.
+        """
         if self.answered:
             return
         # Marked only once sending worked: a badly typed body must still be answerable by an error.
@@ -65,7 +69,10 @@ class IncomingCall:
                 body=to_wire(signature, body),
                 validate=False,
             )
-            self._send(message)
+            try:
+                self._send(message)
+            except Exception:  # noqa: BLE001  whatever the engine raises may quote the value
+                raise TypeError("the answer does not fit its signature") from None
         self.answered = True
 
     def fail(self, name: str, text: str) -> None:

@@ -113,16 +113,17 @@ class PrivateBus:
         """Start a program on this bus; what it prints goes to a file of its own."""
         variables = self.inner_env() if inside_root else dict(self.env)
         command = ["chroot", str(self.root), *argv] if inside_root else list(argv)
-        process = subprocess.Popen(
-            command,
-            env=variables | dict(env or {}),
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=self._log(argv[0]),
-            stderr=subprocess.STDOUT,
-            cwd=self.home,
-            pass_fds=pass_fds,
-            start_new_session=True,
-        )
+        with self._log(argv[0]) as log:
+            process = subprocess.Popen(
+                command,
+                env=variables | dict(env or {}),
+                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.home,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
         if stdin is not None:
             assert process.stdin is not None
             with contextlib.suppress(BrokenPipeError):
@@ -341,20 +342,21 @@ def private_bus(root: Path = Path("/")) -> Iterator[PrivateBus]:
 
 def _start_daemon(configuration: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     reading, writing = os.pipe()
-    daemon = subprocess.Popen(
-        [
-            "dbus-daemon",
-            f"--config-file={configuration}",
-            "--nofork",
-            "--nopidfile",
-            f"--print-address={writing}",
-        ],
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stderr=(configuration.parent / "log-dbus-daemon-0").open("wb"),
-        pass_fds=[writing],
-        start_new_session=True,
-    )
+    with (configuration.parent / "log-dbus-daemon-0").open("wb") as log:
+        daemon = subprocess.Popen(
+            [
+                "dbus-daemon",
+                f"--config-file={configuration}",
+                "--nofork",
+                "--nopidfile",
+                f"--print-address={writing}",
+            ],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stderr=log,
+            pass_fds=[writing],
+            start_new_session=True,
+        )
     os.close(writing)
     # The address is printed once the socket listens: this read is the wait.
     with os.fdopen(reading, "rb") as pipe:
