@@ -225,10 +225,23 @@ class LimitError(KwlError):
     kind = "limit"
 
 
+class FileUnreadableError(KwlError):
+    """The wallet file is not there, not a regular file, or may not be read."""
+
+    exit_code = 38
+    kind = "io"
+
+
 class CipherUnavailableError(BridgeError):
     """OpenSSL on this machine refuses a cipher; the message says what to do."""
 
     exit_code = 37
+
+
+class PasswordNeededError(BridgeError):
+    """A password is needed and there is no way to ask for it."""
+
+    exit_code = 39
 
 
 # --- migration ----------------------------------------------------------------------------------

@@ -13,12 +13,14 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.kwl.formats import Profile
 
 if TYPE_CHECKING:
+    import ctypes
     from collections.abc import Callable, Iterator, Sequence
 
     Compress = Callable[[Iterator[bytes]], bytes]
@@ -63,15 +65,32 @@ def _padded(data: bytes | memoryview) -> Iterator[bytes]:
 
 @cache
 def _native_compress() -> Compress | None:
-    """Find libcrypto's compression through the library ``hashlib`` is linked with."""
+    """Find libcrypto's compression; None where there is none that answers rightly."""
     try:
-        import _hashlib  # noqa: PLC0415  absent where Python was built without OpenSSL
         import ctypes  # noqa: PLC0415  1 MB, and only wallets need it
-
-        library = ctypes.CDLL(_hashlib.__file__)
-        init, update = library.SHA1_Init, library.SHA1_Update
-    except (ImportError, OSError, AttributeError):
+    except ImportError:
         return None
+    for path in _find_libcrypto():
+        with suppress(OSError, AttributeError):
+            compress = _bind_compress(ctypes.CDLL(path))
+            if compress(_padded(b"abc")) == _ABC:
+                return compress
+    return None
+
+
+def _find_libcrypto() -> Iterator[str]:
+    """Name libraries that may have the function; what ``hashlib`` links with is loaded already."""
+    with suppress(ImportError, AttributeError):
+        import _hashlib  # noqa: PLC0415  absent or built in where OpenSSL is
+
+        yield _hashlib.__file__
+    yield "libcrypto.so.3"
+
+
+def _bind_compress(library: ctypes.CDLL) -> Compress:
+    import ctypes  # noqa: PLC0415  see _native_compress
+
+    init, update = library.SHA1_Init, library.SHA1_Update
     init.argtypes = (ctypes.c_void_p,)
     update.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
 
@@ -83,7 +102,7 @@ def _native_compress() -> Compress | None:
             update(context, chunk, len(chunk))
         return _encode_words(context[:5])
 
-    return compress if compress(_padded(b"abc")) == _ABC else None
+    return compress
 
 
 def compress_slowly(chunks: Iterator[bytes]) -> bytes:

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask for a password: a file, the terminal, an askpass program, or pinentry.
+
+Never the command line and never the environment, where other programs can read it. A password is
+bytes: what is typed is not decoded, so any locale will do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import termios
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, unquote_to_bytes
+
+from kwallet_bridge.cli.text import printable
+from kwallet_bridge.errors import (
+    BridgeError,
+    DecryptionError,
+    PasswordNeededError,
+    PromptDismissedError,
+    UsageError,
+)
+from kwallet_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    Result = TypeVar("Result")
+
+TRIES = 3
+MAX_PASSWORD_SIZE = 1 << 16
+_DESCRIPTOR = "fd:"
+_NOTHING = Secret(b"")
+
+
+class PasswordSource:
+    """Where passwords come from: ``given`` is ``--password-file``'s value, None asks a person."""
+
+    def __init__(self, given: str | None = None) -> None:
+        """Remember where to look; nothing is read yet."""
+        self._given = given
+        self._read: Secret | None = None
+
+    @property
+    def asks_a_person(self) -> bool:
+        """Whether another try can give another answer."""
+        return self._given is None
+
+    def read(self) -> Secret:
+        """Read the given file, once; one line feed at its end is not part of the password.
+
+        Raises:
+            UsageError: It cannot be read, or is far too long for a password.
+        """
+        if self._read is None:
+            try:
+                text = self._read_bytes()
+            except (OSError, ValueError) as error:
+                raise UsageError("the password file cannot be read") from error
+            if len(text) > MAX_PASSWORD_SIZE:
+                raise UsageError("the password file is too long for a password")
+            self._read = Secret(text.removesuffix(b"\n").removesuffix(b"\r"))
+        return self._read
+
+    def _read_bytes(self) -> bytes:
+        given = self._given or ""
+        if given == "-":
+            return sys.stdin.buffer.read(MAX_PASSWORD_SIZE + 1)
+        if given.startswith(_DESCRIPTOR):
+            descriptor = int(given.removeprefix(_DESCRIPTOR))
+            with open(descriptor, "rb") as file:
+                return file.read(MAX_PASSWORD_SIZE + 1)
+        with Path(given).open("rb") as file:
+            return file.read(MAX_PASSWORD_SIZE + 1)
+
+
+def add_password_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--password-file``."""
+    parser.add_argument(
+        "--password-file",
+        metavar="F|-|fd:N",
+        help="read the password from a file, from standard input (-) or from an open file "
+        "descriptor, instead of asking; one line feed at the end is left out",
+    )
+
+
+def ask_password(prompt: str, *, source: PasswordSource) -> Secret:
+    """Get one password, from the source's file or from a person.
+
+    A person is asked on the terminal without echo; without one, through ``SSH_ASKPASS`` or
+    pinentry. ``SSH_ASKPASS_REQUIRE`` is honoured as ssh does.
+
+    Raises:
+        PasswordNeededError: Nobody can be asked.
+        PromptDismissedError: A person said no.
+        UsageError: The file cannot be read.
+    """
+    if not source.asks_a_person:
+        return source.read()
+    for ask in _list_ways():
+        answer = ask(printable(prompt))
+        if answer is not None:
+            return answer
+    raise PasswordNeededError(
+        "a password is needed, and there is no terminal to ask on; "
+        "use --password-file, or set SSH_ASKPASS"
+    )
+
+
+def try_passwords(
+    attempt: Callable[[Secret], Result],
+    *,
+    prompt: str,
+    source: PasswordSource,
+    refused: type[BridgeError] = DecryptionError,
+    empty_first: bool | None = None,
+) -> Result:
+    """Give ``attempt`` passwords until it does not raise ``refused``.
+
+    A person has three tries, a file one; what the last try raised is what leaves. Before a person
+    is asked the empty password is tried; with ``empty_first`` also before a file is read.
+
+    Raises:
+        PasswordNeededError: Nobody can be asked.
+        PromptDismissedError: A person said no.
+        UsageError: The file cannot be read.
+    """
+    if source.asks_a_person if empty_first is None else empty_first:
+        with suppress(refused):
+            return attempt(_NOTHING)
+    for _ in range(TRIES - 1 if source.asks_a_person else 0):
+        with suppress(refused):
+            return attempt(ask_password(prompt, source=source))
+        prompt = prompt if prompt.startswith(_AGAIN) else _AGAIN + prompt
+    return attempt(ask_password(prompt, source=source))
+
+
+_AGAIN = "That did not open it. "
+
+
+def _list_ways() -> Iterator[Callable[[str], Secret | None]]:
+    preference = os.environ.get("SSH_ASKPASS_REQUIRE", "")
+    if preference in {"force", "prefer"}:
+        yield _ask_by_program
+    if preference != "force":
+        yield _ask_on_terminal
+    if preference not in {"force", "prefer", "never"}:
+        yield _ask_by_program
+    if preference != "never":
+        yield _ask_by_pinentry
+
+
+def _ask_on_terminal(prompt: str) -> Secret | None:
+    """Ask on the controlling terminal, whatever standard input is; None without one."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        before = termios.tcgetattr(terminal)
+        silent = [*before]
+        silent[3] &= ~termios.ECHO
+        try:
+            termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
+            os.write(terminal, f"{prompt}: ".encode())
+            line = os.read(terminal, MAX_PASSWORD_SIZE)
+        finally:
+            termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
+            os.write(terminal, b"\n")
+    finally:
+        os.close(terminal)
+    if not line:
+        raise PromptDismissedError("no password was given")
+    return Secret(line.removesuffix(b"\n"))
+
+
+def _ask_by_program(prompt: str) -> Secret | None:
+    """Ask through the askpass program the environment names."""
+    program = os.environ.get("SSH_ASKPASS")
+    if not program:
+        return None
+    try:
+        done = subprocess.run([program, prompt], stdout=subprocess.PIPE, check=False)  # noqa: S603
+    except OSError:
+        return None
+    if done.returncode != 0:
+        raise PromptDismissedError("no password was given")
+    return Secret(done.stdout.split(b"\n", 1)[0].removesuffix(b"\r"))
+
+
+def _ask_by_pinentry(prompt: str) -> Secret | None:
+    """Ask through pinentry's Assuan dialogue; None where it is missing or can show nothing."""
+    program = shutil.which("pinentry")
+    if program is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return None
+    commands = f"SETTITLE kwallet-bridge\nSETDESC {quote(prompt)}\nSETPROMPT Password:\nGETPIN\n"
+    try:
+        done = subprocess.run(  # noqa: S603  found on PATH, as gpg finds it
+            [program], input=f"{commands}BYE\n".encode(), stdout=subprocess.PIPE, check=False
+        )
+    except OSError:
+        return None
+    return _parse_pinentry(done.stdout.splitlines())
+
+
+_CANCELLED = 99
+_NOT_CONFIRMED = 114
+_ANSWERS_BEFORE = 4
+
+
+def _parse_pinentry(lines: list[bytes]) -> Secret | None:
+    """Read the answer, after a greeting and an OK for each of three settings."""
+    answers = [line for line in lines if line.startswith((b"OK", b"ERR ", b"D "))]
+    text = b""
+    for line in answers[_ANSWERS_BEFORE:]:
+        if line.startswith(b"OK"):
+            return Secret(unquote_to_bytes(text))
+        if line.startswith(b"ERR "):
+            code = line[4:].split(b" ")[0]
+            if code.isdigit() and int(code) & 0xFFFF in {_CANCELLED, _NOT_CONFIRMED}:
+                raise PromptDismissedError("no password was given")
+            return None
+        text += line[2:]
+    return None

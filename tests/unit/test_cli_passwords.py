@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support.paths import ROOT
+
+from kwallet_bridge.cli import passwords
+from kwallet_bridge.cli.passwords import PasswordSource, ask_password, try_passwords
+from kwallet_bridge.errors import (
+    DecryptionError,
+    PasswordNeededError,
+    PromptDismissedError,
+    UsageError,
+)
+from kwallet_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)
+from kwallet_bridge.cli.passwords import PasswordSource, try_passwords
+from kwallet_bridge.errors import BridgeError, DecryptionError
+tried = []
+def attempt(password):
+    tried.append(password.reveal())
+    raise DecryptionError("no")
+try:
+    try_passwords(attempt, prompt="Wallet \\x1b[2J", source=PasswordSource())
+except BridgeError as error:
+    print(type(error).__name__, tried)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No way to ask is open but the one a test opens."""
+    for name in ("SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(passwords, "_ask_on_terminal", lambda _: None)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str, str], str]:
+    """Write an executable shell script; gives its path."""
+
+    def write(name: str, script: str) -> str:
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o700)
+        return str(path)
+
+    return write
+
+
+def ask() -> bytes:
+    """Ask a person."""
+    return ask_password("Password for x", source=PasswordSource()).reveal()
+
+
+@pytest.mark.parametrize(
+    ("content", "password"),
+    [
+        (b"pw", b"pw"),
+        (b"pw\n", b"pw"),
+        (b"pw\r\n", b"pw"),
+        (b"pw\n\n", b"pw\n"),
+        (b"", b""),
+        (b"\xff \n", b"\xff "),
+    ],
+)
+def test_a_password_file_loses_one_line_end(
+    content: bytes, password: bytes, tmp_path: Path
+) -> None:
+    """Bytes are taken as they are but for one line end, and a second read gives the same."""
+    path = tmp_path / "password"
+    path.write_bytes(content)
+    source = PasswordSource(str(path))
+    assert ask_password("x", source=source).reveal() == password
+    path.unlink()
+    assert ask_password("x", source=source).reveal() == password
+
+
+def test_a_password_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``-`` reads standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"pw\n")))
+    assert PasswordSource("-").read().reveal() == b"pw"
+
+
+def test_a_password_from_a_descriptor() -> None:
+    """``fd:N`` reads an open file descriptor."""
+    reading, writing = os.pipe()
+    os.write(writing, b"pw\n")
+    os.close(writing)
+    assert PasswordSource(f"fd:{reading}").read().reveal() == b"pw"
+
+
+@pytest.mark.parametrize("given", ["/nonexistent", "fd:x", "fd:9999", "/dev/zero"])
+def test_an_unusable_password_file_is_a_usage_error(given: str) -> None:
+    """A file that cannot be read, or never ends, is refused."""
+    with pytest.raises(UsageError):
+        PasswordSource(given).read()
+
+
+def test_nobody_to_ask() -> None:
+    """Without terminal, askpass and display the error says what to do."""
+    with pytest.raises(PasswordNeededError, match="--password-file"):
+        ask()
+
+
+def test_an_askpass_program(
+    monkeypatch: pytest.MonkeyPatch, program: Callable[[str, str], str]
+) -> None:
+    """The program gets the prompt as its argument; its first line is the password."""
+    script = program("askpass", 'printf "%s|é\\n" "$1"')
+    monkeypatch.setenv("SSH_ASKPASS", script)
+    assert ask().decode() == "Password for x|é"
+
+
+def test_an_askpass_program_that_is_dismissed(
+    monkeypatch: pytest.MonkeyPatch, program: Callable[[str, str], str]
+) -> None:
+    """A program that fails means a person said no."""
+    monkeypatch.setenv("SSH_ASKPASS", program("askpass", "exit 1"))
+    with pytest.raises(PromptDismissedError):
+        ask()
+
+
+def test_a_missing_askpass_program_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is not there leaves the other ways open."""
+    monkeypatch.setenv("SSH_ASKPASS", "/nonexistent")
+    with pytest.raises(PasswordNeededError):
+        ask()
+
+
+@pytest.mark.parametrize(
+    ("require", "answer"), [("", b"tty"), ("prefer", b"program"), ("force", b"program")]
+)
+def test_askpass_is_preferred_as_for_ssh(
+    require: str,
+    answer: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    program: Callable[[str, str], str],
+) -> None:
+    """SSH_ASKPASS_REQUIRE puts the program before the terminal."""
+    monkeypatch.setattr(passwords, "_ask_on_terminal", lambda _: Secret(b"tty"))
+    monkeypatch.setenv("SSH_ASKPASS", program("askpass", "echo program"))
+    monkeypatch.setenv("SSH_ASKPASS_REQUIRE", require)
+    assert ask() == answer
+
+
+def test_askpass_is_never_run_when_forbidden(
+    monkeypatch: pytest.MonkeyPatch, program: Callable[[str, str], str]
+) -> None:
+    """SSH_ASKPASS_REQUIRE=never leaves the terminal alone."""
+    monkeypatch.setenv("SSH_ASKPASS", program("askpass", "echo program"))
+    monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "never")
+    with pytest.raises(PasswordNeededError):
+        ask()
+
+
+PINENTRY = """
+echo "OK Pleased to meet you"
+while read -r word rest; do
+  case $word in
+    SETDESC) desc=$rest; echo OK;;
+    GETPIN) echo "S PROGRESS"; {answer};;
+    BYE) echo OK; exit 0;;
+    *) echo OK;;
+  esac
+done
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "password"),
+    [
+        ('echo "D $desc"; echo OK', b"Password for x"),
+        ("echo 'D a%25'; echo 'D %0Ab'; echo OK", b"a%\nb"),
+        ("echo OK", b""),
+    ],
+)
+def test_pinentry_is_asked_where_there_is_a_display(
+    answer: str,
+    password: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    program: Callable[[str, str], str],
+    tmp_path: Path,
+) -> None:
+    """The prompt arrives escaped, and the answer in pieces, escaped too."""
+    program("pinentry", PINENTRY.replace("{answer}", answer))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("DISPLAY", ":99")
+    assert ask() == password
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ("echo 'ERR 83886179 Operation cancelled'", PromptDismissedError),
+        ("echo 'ERR 83918950 Inappropriate ioctl for device'", PasswordNeededError),
+        ("echo 'ERR '", PasswordNeededError),
+        ("exit 1", PasswordNeededError),
+    ],
+)
+def test_pinentry_that_gives_nothing(
+    answer: str,
+    error: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+    program: Callable[[str, str], str],
+    tmp_path: Path,
+) -> None:
+    """Cancelled is a person's no; one that fails is as good as none."""
+    program("pinentry", PINENTRY.replace("{answer}", answer))
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-9")
+    with pytest.raises(error):
+        ask()
+
+
+@pytest.mark.parametrize(
+    ("empty_first", "expected"), [(None, [b"pw"]), (True, [b"", b"pw"]), (False, [b"pw"])]
+)
+def test_a_file_has_one_try(
+    tmp_path: Path, expected: list[bytes], *, empty_first: bool | None
+) -> None:
+    """A given password is the only one tried, unless the caller wants the empty one too."""
+    path = tmp_path / "password"
+    path.write_bytes(b"pw")
+    tried: list[bytes] = []
+
+    def attempt(password: Secret) -> None:
+        tried.append(password.reveal())
+        raise DecryptionError("no")
+
+    with pytest.raises(DecryptionError):
+        try_passwords(
+            attempt, prompt="x", source=PasswordSource(str(path)), empty_first=empty_first
+        )
+    assert tried == expected
+
+
+def test_the_empty_password_is_tried_without_asking() -> None:
+    """A wallet without password opens though nobody can be asked."""
+    opened = try_passwords(len, prompt="x", source=PasswordSource())
+    assert opened == 0
+
+
+def run_on_terminal(answers: list[bytes]) -> tuple[str, str]:
+    """Answer prompts on a terminal; gives what the program printed and what the terminal showed."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, str(theirs)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        pass_fds=[theirs],
+        cwd=ROOT,
+    )
+    os.close(theirs)
+    shown = b""
+    with child, open(ours, "rb", buffering=0) as terminal:  # noqa: PTH123  a descriptor
+        for number, answer in enumerate(answers, 1):
+            while shown.count(b": ") < number:
+                shown += terminal.read(1000)
+            os.write(ours, answer)
+        printed, _ = child.communicate(timeout=30)
+        with contextlib.suppress(OSError):  # the terminal's other side is closed
+            while more := terminal.read(1000):
+                shown += more
+    return printed.decode(), shown.decode()
+
+
+def test_a_terminal_is_asked_three_times_without_echo() -> None:
+    """Standard input is not read, nothing typed is shown, controls in the prompt are escaped."""
+    printed, shown = run_on_terminal([b"one\n", "zwö\n".encode(), b"three\n"])
+    assert printed.split(" ", 1) == [
+        "DecryptionError",
+        f"{[b'', b'one', 'zwö'.encode(), b'three']}\n",
+    ]
+    assert "one" not in shown
+    assert "\x1b" not in shown
+    assert shown.count("did not open it") == 2
+
+
+def test_the_end_of_the_terminals_input_is_a_no() -> None:
+    """Ctrl-D instead of a password dismisses."""
+    printed, _ = run_on_terminal([b"\x04"])
+    assert printed.startswith("PromptDismissedError")
