@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kwallet_bridge.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
 from kwallet_bridge.secretservice import names, reading, writing
@@ -17,11 +17,13 @@ from kwallet_bridge.secretservice.signals import resolve
 from kwallet_bridge.store.port import Collection, CollectionId, ItemId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from kwallet_bridge.bus.port import Bus
     from kwallet_bridge.secretservice.provider import Provider
     from kwallet_bridge.store.port import BackendEvent, ItemInfo, ItemSecret, NewItem, Quirks
+
+T = TypeVar("T")
 
 CALL_TIMEOUT = 25.0
 START_TIMEOUT = 15.0
@@ -79,6 +81,16 @@ class SecretServiceBackend:
             return provider
         return await self._link.meet()
 
+    async def _ask(self, question: Callable[[Provider], Awaitable[T]]) -> T:
+        """Ask what names no object; once more, if the provider was replaced meanwhile."""
+        provider = await self._provider()
+        try:
+            return await question(provider)
+        except StoreUnavailableError:
+            if not await self._link.is_replaced(provider):
+                raise
+        return await question(await self._provider())
+
     def _provider_of(self, items: Iterable[ItemId]) -> Provider:
         """Give the provider that gave out these ids."""
         provider = self._link.current
@@ -90,7 +102,9 @@ class SecretServiceBackend:
 
     async def collections(self) -> Sequence[Collection]:
         """List the collections people made."""
-        provider = await self._provider()
+        return await self._ask(self._collections)
+
+    async def _collections(self, provider: Provider) -> list[Collection]:
         found = await _list_collections(provider)
         if not found and provider.quirks.collections_come_late:
             await self._wait_for_collections(provider)
@@ -115,13 +129,7 @@ class SecretServiceBackend:
     async def read_alias(self, alias: str) -> CollectionId | None:
         """Resolve an alias."""
         writing.check_text([alias])
-        provider = await self._provider()
-        path = resolve(await provider.client.read_alias(alias), provider.aliases)
-        if path is None or path == names.NOTHING:
-            provider.aliases.pop(alias, None)
-            return None
-        provider.aliases[alias] = path
-        return CollectionId(path)
+        return await self._ask(lambda provider: _read_alias(provider, alias))
 
     async def create_collection(self, label: str, *, window_id: str = "") -> CollectionId:
         """Make a collection, running the provider's prompt."""
@@ -231,6 +239,15 @@ class SecretServiceBackend:
             provider.client.close_session(provider.session.path)
         if provider is not None:
             provider.drop()
+
+
+async def _read_alias(provider: Provider, alias: str) -> CollectionId | None:
+    path = resolve(await provider.client.read_alias(alias), provider.aliases)
+    if path is None or path == names.NOTHING:
+        provider.aliases.pop(alias, None)
+        return None
+    provider.aliases[alias] = path
+    return CollectionId(path)
 
 
 async def _list_collections(provider: Provider) -> list[Collection]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,13 @@ class ProviderLink:
             raise StoreUnavailableError("no Secret Service provider is running")
         await provider.identify()
         return provider
+
+    async def is_replaced(self, provider: Provider) -> bool:
+        """Tell whether a provider is the present one no more, once all news of it have come."""
+        if self.current is provider:
+            with contextlib.suppress(BusError):
+                await self._bus.call(names.DBUS, names.DBUS_PATH, names.DBUS, "GetId")
+        return self.current is not provider and not self.closed
 
     async def follow(self) -> None:
         """Subscribe to everything, before anything is looked at."""
