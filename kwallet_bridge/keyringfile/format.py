@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -51,9 +52,10 @@ class Header:
     modified: int = 0
     usage: int = 0
 
-    def touched(self, now: int) -> Header:
+    def touched(self) -> Header:
         """Give the header of the next version."""
-        return replace(self, modified=now, usage=(self.usage + 1) & 0xFFFFFFFF)
+        usage = (self.usage + 1) & 0xFFFFFFFF
+        return replace(self, modified=int(time.time()), usage=usage)
 
 
 @dataclass(slots=True)

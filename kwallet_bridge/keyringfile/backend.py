@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keyring files as collections: the :class:`ItemBackend` for machines without a provider.
+
+The path given is the default collection; other collections are files of their own in the same
+folder, ``<label>.keyring``. A file that does not exist yet is no collection; the first collection
+made under the default wallet's name becomes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import (
+    PromptDismissedError,
+    StoreError,
+    StorePasswordError,
+    StoreRefusedError,
+)
+from kwallet_bridge.keyringfile import changes, file
+from kwallet_bridge.keyringfile.box import KeyringBox
+from kwallet_bridge.keyringfile.folder import file_name, find_siblings, label_of
+from kwallet_bridge.keyringfile.format import (
+    CONTENT_TYPE,
+    ItemUnreadableError,
+    PlainItem,
+    find_items,
+    fits,
+    open_item,
+)
+from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD
+from kwallet_bridge.keyringfile.prompts import SharedPrompts
+from kwallet_bridge.keyringfile.sources import KeyRequest
+from kwallet_bridge.store.port import (
+    DEFAULT_ALIAS,
+    BackendEvent,
+    Collection,
+    CollectionId,
+    CollectionsTouched,
+    ItemId,
+    ItemInfo,
+    ItemSecret,
+    ItemTouched,
+    NewItem,
+    Quirks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from kwallet_bridge.keyringfile.keys import CipherKey
+    from kwallet_bridge.keyringfile.sources import KeySource
+    from kwallet_bridge.secret import Secret
+
+_ANSWERS = 3
+"""How often a person may mistype."""
+_SLICE = 200
+"""Items decrypted before others get a turn; about two milliseconds."""
+_MOST_EVENTS = 64
+
+
+class KeyringFileBackend:
+    """Collections in encrypted keyring files."""
+
+    def __init__(
+        self,
+        path: Path,
+        keys: KeySource,
+        *,
+        label: str = "kdewallet",
+        files_content_type: bool = False,
+    ) -> None:
+        """Use the file at ``path``, which need not exist.
+
+        Args:
+            path: The default collection's file.
+            keys: Where passwords come from.
+            label: The default collection's label.
+            files_content_type: Write the content type among the attributes, as oo7-daemon does;
+                libsecret would then add twins instead of replacing items.
+        """
+        self._path = path
+        self._main = CollectionId(path.name)
+        self._label = label
+        self._keys = keys
+        self._files_content_type = files_content_type
+        self._boxes: dict[CollectionId, KeyringBox] = {}
+        self._seen: list[CollectionId] | None = None
+        self._listeners: list[Callable[[BackendEvent], None]] = []
+        self._prompts: SharedPrompts[CollectionId] = SharedPrompts()
+
+    @property
+    def quirks(self) -> Quirks:
+        """What keyring files do their own way."""
+        return Quirks(
+            keeps_content_type=self._files_content_type,
+            hides_locked_items=True,
+            replaces_exact_only=True,
+        )
+
+    def subscribe(self, listener: Callable[[BackendEvent], None]) -> None:
+        """Have ``listener`` told of every event from now on."""
+        self._listeners.append(listener)
+
+    # --- collections ----------------------------------------------------------------------------
+
+    async def collections(self) -> Sequence[Collection]:
+        """List the files."""
+        return [
+            Collection(found, self._label_of(found), locked=self._box(found).key is None)
+            for found in self._scan()
+        ]
+
+    async def read_alias(self, alias: str) -> CollectionId | None:
+        """Resolve an alias; there is only the default one."""
+        return self._main if alias == DEFAULT_ALIAS and self._path.exists() else None
+
+    async def create_collection(self, label: str, *, window_id: str = "") -> CollectionId:
+        """Make a file, asking for a password."""
+        found = self._free_name(label)
+        await self._prompts.join(found, lambda: self._create(found, label, window_id))
+        return found
+
+    def _free_name(self, label: str) -> CollectionId:
+        if label == self._label and not self._path.exists():
+            return self._main
+        name = file_name(label, reserved=self._path.name)
+        if self._path.with_name(name).exists():
+            raise StoreRefusedError("a file of this collection's name exists already")
+        return CollectionId(name)
+
+    async def _create(self, found: CollectionId, label: str, window_id: str) -> None:
+        box = self._new_box(found)
+        async for password in self._answers(KeyRequest(label, new=True, window_id=window_id)):
+            if len(password) < LEAST_PASSWORD and self._keys.asks_person:
+                continue
+            await box.create(password)
+            break
+        else:
+            raise PromptDismissedError("no password long enough was given")
+        self._boxes[found] = box
+        self._scan()
+
+    async def delete_collection(self, collection: CollectionId) -> None:
+        """Delete a file and its backup."""
+        box = self._existing(collection)
+        await box.lock()
+        await asyncio.to_thread(_delete, box.path)
+        self._boxes.pop(collection, None)
+        self._scan()
+
+    async def is_locked(self, collection: CollectionId) -> bool:
+        """Tell whether the key is missing."""
+        return self._existing(collection).key is None
+
+    async def unlock(self, collection: CollectionId, *, window_id: str = "") -> None:
+        """Unlock a file, asking for its password.
+
+        Raises:
+            StorePasswordError: A password that nobody typed is wrong.
+            StoreDamagedError: The file is damaged.
+        """
+        box = self._existing(collection)
+        if box.key is None:
+            await self._prompts.join(collection, lambda: self._unlock(collection, box, window_id))
+
+    async def _unlock(self, collection: CollectionId, box: KeyringBox, window_id: str) -> None:
+        request = KeyRequest(self._label_of(collection), window_id=window_id)
+        async for password in self._answers(request):
+            try:
+                await box.unlock(password)
+            except StorePasswordError:
+                if not self._keys.asks_person:
+                    raise
+            else:
+                self._emit(CollectionsTouched())
+                return
+        raise PromptDismissedError("no right password was given")
+
+    async def _answers(self, request: KeyRequest) -> AsyncIterator[Secret]:
+        for attempt in range(_ANSWERS):
+            asked = KeyRequest(
+                request.label, new=request.new, again=attempt > 0, window_id=request.window_id
+            )
+            password = await self._keys.read_password(asked)
+            if password is None:
+                raise PromptDismissedError("a person gave no password")
+            yield password
+
+    async def lock(self, collection: CollectionId) -> None:
+        """Forget the key."""
+        box = self._existing(collection)
+        if box.key is not None:
+            await box.lock()
+            self._emit(CollectionsTouched())
+
+    # --- items ----------------------------------------------------------------------------------
+
+    async def search(
+        self, collection: CollectionId, attributes: Mapping[str, str]
+    ) -> Sequence[ItemId]:
+        """Find items by their hashed attributes, decrypting none."""
+        box = self._existing(collection)
+        box.require_key()
+        keyring = await box.refresh()
+        key = box.require_key()
+        if attributes:
+            found = find_items(key, keyring.items, attributes)
+        else:
+            found = [number for number, raw in keyring.items.items() if fits(key, raw)]
+        return [_item_id(collection, number) for number in found]
+
+    async def read_items(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
+        """Decrypt items for all but their secrets; of locked files, nothing."""
+        found = {}
+        async for item, plain in self._open(items, needs_key=False):
+            attributes = {k: v for k, v in plain.attributes.items() if k != CONTENT_TYPE}
+            found[item] = ItemInfo(
+                item, plain.label, attributes, created=plain.created, modified=plain.modified
+            )
+        return found
+
+    async def read_secrets(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemSecret]:
+        """Decrypt secrets."""
+        found = {}
+        async for item, plain in self._open(items, needs_key=True):
+            found[item] = ItemSecret(plain.secret, plain.attributes.get(CONTENT_TYPE, "text/plain"))
+        return found
+
+    async def _open(
+        self, items: Iterable[ItemId], *, needs_key: bool
+    ) -> AsyncIterator[tuple[ItemId, PlainItem]]:
+        wanted: dict[CollectionId, list[ItemId]] = {}
+        for item in items:
+            wanted.setdefault(_home(item), []).append(item)
+        for collection, asked in wanted.items():
+            box = self._boxes.get(collection)
+            if box is None or not box.path.exists():
+                continue
+            if box.key is None and not needs_key:
+                continue
+            box.require_key()
+            held = (await box.refresh()).items
+            for at, item in enumerate(asked, 1):
+                plain = _try_open(box.require_key(), held.get(_number(item)))
+                if plain is not None:
+                    yield item, plain
+                if at % _SLICE == 0:
+                    await asyncio.sleep(0)
+
+    async def unlock_items(self, items: Iterable[ItemId], *, window_id: str = "") -> None:
+        """Unlock the files that hold these items; items have no locks of their own."""
+        for collection in dict.fromkeys(map(_home, items)):
+            await self.unlock(collection, window_id=window_id)
+
+    async def create_item(
+        self, collection: CollectionId, item: NewItem, *, replace: bool
+    ) -> ItemId:
+        """Store an item; returns when it is on disk."""
+        attributes = {k: v for k, v in item.attributes.items() if k != CONTENT_TYPE}
+        if self._files_content_type:
+            attributes[CONTENT_TYPE] = item.secret.content_type
+        plain = PlainItem(attributes, item.label, 0, 0, item.secret.value)
+        box = self._existing(collection)
+        number = await box.change(changes.put_item(plain, replaces=replace))
+        return _item_id(collection, number)
+
+    async def set_attributes(self, item: ItemId, attributes: Mapping[str, str]) -> None:
+        """Give an item other attributes."""
+        change = changes.relabel_item(_number(item), dict(attributes))
+        await self._existing(_home(item)).change(change)
+
+    async def delete_item(self, item: ItemId) -> None:
+        """Delete an item; returns when it is gone from the disk."""
+        box = self._boxes.get(_home(item))
+        if box is not None and box.path.exists():
+            await box.change(changes.drop_item(_number(item)))
+
+    async def close(self) -> None:
+        """Finish what was asked and wipe every key."""
+        self._listeners.clear()
+        for box in self._boxes.values():
+            await box.lock()
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def unreadable(self, collection: CollectionId) -> int:
+        """Count the items that the password does not open; they are kept as they are."""
+        return self._existing(collection).unreadable
+
+    def _scan(self) -> list[CollectionId]:
+        found = [self._main] if self._path.exists() else []
+        found += [CollectionId(name) for name in find_siblings(self._path)]
+        if self._seen is not None and self._seen != found:
+            self._seen = found
+            self._emit(CollectionsTouched())
+        self._seen = found
+        return found
+
+    def _existing(self, collection: CollectionId) -> KeyringBox:
+        box = self._box(collection)
+        if not box.path.exists():
+            raise StoreError("the collection is gone")
+        return box
+
+    def _box(self, collection: CollectionId) -> KeyringBox:
+        box = self._boxes.get(collection)
+        if box is None:
+            box = self._boxes[collection] = self._new_box(collection)
+        return box
+
+    def _new_box(self, collection: CollectionId) -> KeyringBox:
+        return KeyringBox(
+            self._path.with_name(collection),
+            touched=lambda numbers: self._tell(collection, numbers),
+            relocked=lambda: self._emit(CollectionsTouched()),
+        )
+
+    def _label_of(self, collection: CollectionId) -> str:
+        return self._label if collection == self._main else label_of(collection)
+
+    def _tell(self, collection: CollectionId, numbers: Iterable[int]) -> None:
+        found = list(numbers)
+        if len(found) > _MOST_EVENTS:
+            self._emit(ItemTouched(collection, None))
+            return
+        for number in found:
+            self._emit(ItemTouched(collection, _item_id(collection, number)))
+
+    def _emit(self, event: BackendEvent) -> None:
+        for listener in list(self._listeners):
+            listener(event)
+
+
+def _item_id(collection: CollectionId, number: int) -> ItemId:
+    return ItemId(f"{collection}/{number}")
+
+
+def _home(item: ItemId) -> CollectionId:
+    return CollectionId(item.rpartition("/")[0])
+
+
+def _number(item: ItemId) -> int:
+    with suppress(ValueError):
+        return int(item.rpartition("/")[2])
+    return -1
+
+
+def _try_open(key: CipherKey, raw: bytes | None) -> PlainItem | None:
+    if raw is None:
+        return None
+    try:
+        return open_item(key, raw)
+    except ItemUnreadableError:
+        return None
+
+
+def _delete(path: Path) -> None:
+    with file.writer_lock(path):
+        file.delete_file(path)

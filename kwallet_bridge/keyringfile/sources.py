@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a keyring file's password comes from."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from kwallet_bridge.errors import StorePasswordError, UsageError
+from kwallet_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+CREDENTIAL = "kwallet-bridge.keyring-password"
+_MOST_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """What a person who is asked for a password needs to know."""
+
+    label: str
+    new: bool = False
+    """The file is to be made: the password is chosen, and should be asked for twice."""
+    again: bool = False
+    """The last answer was wrong, or too short for a new file."""
+    window_id: str = ""
+
+    def __repr__(self) -> str:
+        return f"KeyRequest(new={self.new}, again={self.again})"
+
+
+class KeySource(Protocol):
+    """Gives passwords of keyring files."""
+
+    @property
+    def asks_person(self) -> bool:
+        """Whether asking again may bring another answer."""
+
+    async def read_password(self, request: KeyRequest) -> Secret | None:
+        """Give the password; None if a person said no.
+
+        Raises:
+            BridgeError: There is none to be had.
+        """
+
+
+class AskedPassword:
+    """A password that a person types, whenever a file is unlocked."""
+
+    asks_person = True
+
+    def __init__(self, ask: Callable[[KeyRequest], Awaitable[Secret | None]]) -> None:
+        """Ask with ``ask``, which gives None for "no"."""
+        self._ask = ask
+
+    async def read_password(self, request: KeyRequest) -> Secret | None:
+        """Ask a person."""
+        return await self._ask(request)
+
+
+class KnownPassword:
+    """A password known from the start, as one asked for once at a terminal."""
+
+    asks_person = False
+
+    def __init__(self, password: Secret) -> None:
+        """Give ``password`` to every request."""
+        self._password = password
+
+    async def read_password(self, request: KeyRequest) -> Secret | None:  # noqa: ARG002  protocol
+        """Give it."""
+        return self._password
+
+
+class FilePassword:
+    """A password kept in a file; one line feed at the end is not part of it."""
+
+    asks_person = False
+
+    def __init__(self, path: Path, *, private: bool = True) -> None:
+        """Read ``path`` at each request; if ``private``, only while nobody else may read it."""
+        self._path = path
+        self._private = private
+
+    async def read_password(self, request: KeyRequest) -> Secret | None:  # noqa: ARG002  protocol
+        """Read the file afresh.
+
+        Raises:
+            UsageError: The file cannot be used.
+        """
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> Secret:
+        try:
+            with self._path.open("rb", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                data = file.read(_MOST_BYTES + 1)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise UsageError(f"cannot read the password file: {reason}") from None
+        if self._private and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+            raise UsageError("the password file may be read by others: chmod 600 it")
+        if len(data) > _MOST_BYTES:
+            raise UsageError("the password file is too long to be one")
+        password = data.removesuffix(b"\n")
+        if not password:
+            raise StorePasswordError("the password file is empty")
+        return Secret(password)
+
+
+def find_credential(environment: Mapping[str, str]) -> FilePassword | None:
+    """Find the password that systemd hands to this service, if it does."""
+    folder = environment.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(folder) / CREDENTIAL
+    if not folder or not path.is_file():
+        return None
+    return FilePassword(path, private=False)
