@@ -58,6 +58,7 @@ class SeenSignal:
     member: str
     signature: str
     body: tuple[object, ...]
+    serial: int  # the sender's; the same for every connection that got this signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class RawClient:
         message = Message(
             destination=destination,
             path=path,
-            interface=interface,
+            interface=interface or None,
             member=member,
             signature=signature,
             body=list(body),
@@ -276,6 +277,7 @@ class RawClient:
                 message.member or "",
                 message.signature,
                 body,
+                message.serial or 0,
             )
             self.arrivals.append(Arrival(0, signal))
         elif message.message_type is MessageType.METHOD_CALL:
@@ -331,7 +333,9 @@ class KWalletClient(RawClient):
 
     def flush(self) -> None:
         """Make one round trip: every signal sent before is in ``arrivals`` afterwards."""
-        assert self.ask("isEnabled").error == ""
+        reply = self.ask("isEnabled")
+        if reply.error:
+            raise ClientError(f"the daemon is gone: {reply.error}")
 
     def open(self, wallet: str = "kdewallet", appid: str = "test") -> int:
         """Open a wallet; a refusal is a failure of the test."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import signal
@@ -34,6 +35,7 @@ Enabled=false
 """
 
 
+@functools.cache
 def pam_key(password: str = PASSWORD, salt: bytes = SALT) -> bytes:
     """Derive the key that PAM hands to KDE's daemons."""
     return hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 50000, 56)

@@ -342,15 +342,10 @@ def private_bus(root: Path = Path("/")) -> Iterator[PrivateBus]:
 
 def _start_daemon(configuration: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     reading, writing = os.pipe()
+    options = ["--nofork", "--nopidfile", f"--print-address={writing}"]
     with (configuration.parent / "log-dbus-daemon-0").open("wb") as log:
         daemon = subprocess.Popen(
-            [
-                "dbus-daemon",
-                f"--config-file={configuration}",
-                "--nofork",
-                "--nopidfile",
-                f"--print-address={writing}",
-            ],
+            ["dbus-daemon", f"--config-file={configuration}", *options],
             env=dict(env),
             stdin=subprocess.DEVNULL,
             stderr=log,

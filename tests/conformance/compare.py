@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compare two transcripts; only rows of the table of differences excuse anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from conformance.conversation import WRITES, Call, Exchange
+from conformance.differences import ROWS, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conformance.conversation import Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two answers to one call that no row excuses."""
+
+    index: int
+    oracle: object
+    subject: object
+
+
+@dataclass
+class Comparison:
+    """What came of comparing."""
+
+    compared: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    excused: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: Comparison) -> None:
+        """Count another conversation in."""
+        self.compared += other.compared
+        self.differences += other.differences
+        for name, times in other.excused.items():
+            self.excused[name] = self.excused.get(name, 0) + times
+
+
+@dataclass
+class Folders:
+    """Which folders the oracle made by itself in this life of a wallet: it hides their names."""
+
+    made: dict[str, set[str]] = field(default_factory=dict)
+    implicit: dict[str, set[str]] = field(default_factory=dict)
+
+    def place(self, exchange: Exchange) -> Place:
+        """Tell what is known about the folder that a call speaks of."""
+        call = exchange.said
+        if not isinstance(call, Call):
+            return Place.NONE
+        wallet, folder = _spoken_of(exchange, call)
+        if folder in self.implicit.get(wallet, ()):
+            return Place.IMPLICIT
+        return Place.MADE if folder in self.made.get(wallet, ()) else Place.NONE
+
+    def follow(self, exchange: Exchange) -> None:
+        """Take in what the oracle answered."""
+        for notice in exchange.notices:
+            if notice.member == "walletClosed" and notice.signature == "s":
+                self._reload(str(_first(notice.body)))
+            if notice.member == "walletDeleted":
+                self._forget(str(_first(notice.body)))
+        if isinstance(exchange.said, Call) and exchange.wallet and exchange.answer:
+            self._follow_call(exchange.said, exchange.wallet, _first(exchange.answer.body))
+
+    def _follow_call(self, call: Call, wallet: str, value: object) -> None:
+        made = self.made.setdefault(wallet, set())
+        implicit = self.implicit.setdefault(wallet, set())
+        folder = call.folder
+        if folder is None:
+            return
+        if call.member == "createFolder" and value is True:
+            made.add(folder)
+        elif call.member == "removeFolder" and value is True:
+            made.discard(folder)
+            implicit.discard(folder)
+        elif call.member in WRITES and value == 0 and folder not in made:
+            implicit.add(folder)
+
+    def _reload(self, wallet: str) -> None:
+        self.made.setdefault(wallet, set()).update(self.implicit.pop(wallet, ()))
+
+    def _forget(self, wallet: str) -> None:
+        self.made.pop(wallet, None)
+        self.implicit.pop(wallet, None)
+
+
+def _spoken_of(exchange: Exchange, call: Call) -> tuple[str, str | None]:
+    if call.member in {"folderDoesNotExist", "keyDoesNotExist"}:
+        return str(call.args[0]), str(call.args[1])
+    return exchange.wallet, call.folder
+
+
+def _first(body: object) -> object:
+    return body[0] if isinstance(body, list) and body else None
+
+
+def compare(oracle: Transcript, subject: Transcript) -> Comparison:
+    """Compare exchange by exchange, then the signals that belong to none."""
+    result = Comparison()
+    folders = Folders()
+    for index, (expected, actual) in enumerate(_pairs(oracle, subject)):
+        result.compared += 1
+        if expected is None or actual is None:
+            result.differences.append(Difference(index, expected, actual))
+            break
+        if expected != actual:
+            _judge(result, folders, index, expected, actual)
+        folders.follow(expected)
+    if not result.differences and oracle.strays != subject.strays:
+        result.differences.append(Difference(-1, oracle.strays, subject.strays))
+    return result
+
+
+def _pairs(
+    oracle: Transcript, subject: Transcript
+) -> Iterator[tuple[Exchange | None, Exchange | None]]:
+    longest = max(len(oracle.exchanges), len(subject.exchanges))
+    for index in range(longest):
+        yield (
+            oracle.exchanges[index] if index < len(oracle.exchanges) else None,
+            subject.exchanges[index] if index < len(subject.exchanges) else None,
+        )
+
+
+def _judge(
+    result: Comparison, folders: Folders, index: int, expected: Exchange, actual: Exchange
+) -> None:
+    place = folders.place(expected)
+    for row in ROWS:
+        if expected.said == actual.said and row.excuses(expected, actual, place):
+            result.excused[row.name] = result.excused.get(row.name, 0) + 1
+            return
+    result.differences.append(Difference(index, expected, actual))

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is said to a daemon, and what it answers: values that can be compared and printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WRITES = frozenset({"writeEntry", "writeMap", "writePassword"})
+# The monolith makes the folder these ask about; see the row "lookups-create-folders".
+CREATING_LOOKUPS = frozenset({"readEntryList", "readMapList", "readPasswordList", "renameEntry"})
+OPENS = frozenset({"open", "openAsync"})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHandle:
+    """The handle that opening ``wallet`` last gave."""
+
+    wallet: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenHandle:
+    """The n-th handle ever seen, counting back from the latest: mostly a stale one."""
+
+    back: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One method call by one of the connections."""
+
+    peer: int
+    member: str
+    signature: str
+    args: tuple[object, ...] = ()
+    path: str = ""
+    interface: str | None = None
+    silent: bool = False  # its outcome is not compared: it repairs what a known difference left
+
+    @property
+    def folder(self) -> str | None:
+        """The folder spoken of, None where the call names none."""
+        folder = self.args[1] if len(self.args) > 2 else None
+        return folder if self.signature.startswith("is") and isinstance(folder, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Vanish:
+    """A connection leaves the bus without a word; its next call makes it a new one."""
+
+    peer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Calls of one connection, all sent before the first answer is read."""
+
+    calls: tuple[Call, ...]
+
+
+Step = Call | Vanish | Burst
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What kwalletrc says during a conversation."""
+
+    leave_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Steps to be played on a fresh daemon."""
+
+    seed: str
+    settings: Settings
+    steps: tuple[Step, ...]
+
+    @property
+    def calls(self) -> int:
+        """How many calls it makes."""
+        return sum(len(step.calls) if isinstance(step, Burst) else 1 for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One reply, handles and transaction ids replaced by the order in which they appeared."""
+
+    error: str
+    signature: str
+    body: object
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One signal, normalised as an Answer is."""
+
+    member: str
+    signature: str
+    body: object
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call, or a leaving, with all it brought: answers and signals as they arrived."""
+
+    said: Call | Vanish
+    events: tuple[Answer | Notice, ...]
+    wallet: str = ""  # the wallet that the call's handle named, "" for none
+
+    @property
+    def answer(self) -> Answer | None:
+        """The reply, None for a leaving."""
+        return next((e for e in reversed(self.events) if isinstance(e, Answer)), None)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The signals."""
+        return tuple(event for event in self.events if isinstance(event, Notice))
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A conversation as a daemon answered it."""
+
+    exchanges: tuple[Exchange, ...]
+    strays: tuple[Notice, ...] = ()  # signals that belong to no exchange

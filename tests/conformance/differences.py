@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the bridge differs from kwalletd5 on purpose: one named row each, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from conformance.conversation import WRITES, Answer, Call, Exchange, Notice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Place(Enum):
+    """What is known of the folder that a call speaks of."""
+
+    NONE = auto()  # not there
+    MADE = auto()  # made by createFolder, or read from the file
+    IMPLICIT = auto()  # made by a write, in this life of the wallet
+
+
+Excuse = Callable[[Exchange, Exchange, Place], bool]
+
+
+def _never(_expected: Exchange, _actual: Exchange, _place: Place) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One deliberate difference.
+
+    ``excuses`` tells it in a random conversation; a row whose case is not drawn has none.
+    """
+
+    name: str
+    kwalletd5: str
+    bridge: str
+    why: str
+    excuses: Excuse = _never
+
+
+def _announces_folder(expected: Exchange, actual: Exchange, place: Place) -> bool:
+    call = expected.said
+    if not isinstance(call, Call) or call.member not in WRITES or place is not Place.NONE:
+        return False
+    announced = Notice("folderListUpdated", "s", [expected.wallet])
+    return bool(expected.notices) and actual.events == (announced, *expected.events)
+
+
+def _knows_folder(expected: Exchange, actual: Exchange, place: Place) -> bool:
+    call = expected.said
+    if not isinstance(call, Call) or place is not Place.IMPLICIT:
+        return False
+    asked = call.member in {"folderDoesNotExist", "keyDoesNotExist"}
+    true, false = Answer("", "b", [True]), Answer("", "b", [False])
+    return asked and expected.events == (true,) and actual.events == (false,)
+
+
+def _closed_has_no_users(expected: Exchange, actual: Exchange, _place: Place) -> bool:
+    call = expected.said
+    if not isinstance(call, Call) or call.member != "users" or len(actual.events) != 2:
+        return False
+    closed = Answer("", "isOpen before", [False])
+    nobody = Answer("", "as", [[]])
+    return expected.events[:1] == (closed,) and actual.events == (closed, nobody)
+
+
+ROWS = (
+    Row(
+        "users-of-a-closed-wallet",
+        "`users` of a wallet that is not open gives every application that has anything open.",
+        "It gives an empty list.",
+        "A slip: the handle -1, meaning closed, also means any handle in that look-up.",
+        _closed_has_no_users,
+    ),
+    Row(
+        "folders-made-by-writing-are-announced",
+        "A write into a missing folder makes it and emits `folderUpdated` only.",
+        "`folderListUpdated` comes first.",
+        "KWalletManager shows the new folder at once; KDE's later translation layer does the same.",
+        _announces_folder,
+    ),
+    Row(
+        "folders-made-by-writing-exist",
+        "`folderDoesNotExist` and `keyDoesNotExist` say true for a folder made by a write "
+        "until the wallet is closed and read again.",
+        "They say false at once.",
+        "A program told that its secret does not exist may make a new one over it.",
+        _knows_folder,
+    ),
+    Row(
+        "lookups-create-no-folders",
+        "`readEntryList`, `readMapList`, `readPasswordList` and `renameEntry` "
+        "make the folder they ask about.",
+        "They answer the same and make nothing.",
+        "Asking is not writing.",
+    ),
+    Row(
+        "unknown-entry-types-are-refused",
+        "`writeEntry` takes any number as a type and answers 0; when the wallet is read again, "
+        "that entry and everything after it in the file are gone.",
+        "Types other than 1, 2 and 3 are answered with -1, and nothing is stored.",
+        "What cannot be given back must not be accepted.",
+    ),
+    Row(
+        "paths-are-not-opened",
+        "`openPath` answers 0 at once and asks; `openPathAsync` answers an id. "
+        "The outcome comes as a signal whose id the caller never learned.",
+        "Both answer -1, without a signal.",
+        "There is no wallet file to open; a clear refusal is better than a wait without end.",
+    ),
+    Row(
+        "pam-opens-nothing",
+        "`pamOpen` opens or creates the wallet with the key it is given.",
+        "It is accepted and does nothing.",
+        "Unlocking is the provider's affair; the key is thrown away.",
+    ),
+    Row(
+        "nameless-wallets",
+        "`open` with an empty name makes a wallet in a file called `.kwl`.",
+        "It answers -1.",
+        "A collection without a label could not be found again.",
+    ),
+    Row(
+        "passwords-are-the-providers",
+        "`changePassword` asks for the new password and then returns a stray -1 "
+        "from a method declared to return nothing.",
+        "It returns nothing.",
+        "The password belongs to the provider, whose own manager changes it.",
+    ),
+    Row(
+        "list-changes-are-told-once",
+        "`walletListDirty` follows every change in the wallets' directory, "
+        "every save included, several times.",
+        "It comes once for each change of the list of wallets.",
+        "Calm: nothing else of the signal was ever of use.",
+    ),
+    Row(
+        "other-programs-items-survive",
+        "`deleteWallet` deletes the wallet's file.",
+        "A collection that also holds items of other programs is kept; "
+        "only the entries that belong to the wallet are removed.",
+        "The login keyring is a wallet here, and holds more than the wallet.",
+    ),
+    Row(
+        "disabled-stays-on-the-bus",
+        "With `Enabled=false` the daemon ends at once, and is started again by the next caller.",
+        "It stays, says that it is not enabled, and answers -1 to opens.",
+        "The same answer without starting a process for every call.",
+    ),
+    Row(
+        "failures-are-errors",
+        "Its own memory cannot fail, so a read that finds nothing means that nothing is there.",
+        "When the provider is away, locked or too slow, reads and tests are answered with a "
+        "D-Bus error, writes with -1 or false.",
+        "A program told that its key is absent makes a new one over it.",
+    ),
+    Row(
+        "settings-are-never-written",
+        "Opening a wallet while `First Use` is set writes `Default Wallet` into kwalletrc.",
+        "kwalletrc is only read.",
+        "It belongs to KDE's own tools.",
+    ),
+)
+
+HEAD = """\
+<!-- SPDX-License-Identifier: GPL-3.0-or-later -->
+<!-- Made from tests/conformance/differences.py by `python -m conformance --write-differences`. -->
+# Where the bridge differs from kwalletd5
+
+The conformance suite plays random conversations on Debian's kwalletd5 and on the bridge, and compares replies, errors and signals, their arguments, number and order.
+What follows is all that may differ; each row is named in the suite's figures when it was met.
+"""
+
+
+def render() -> str:
+    """Render the table as a page of the reference."""
+    sections = [
+        f"\n## {row.name}\n\n- kwalletd5: {row.kwalletd5}\n- The bridge: {row.bridge}\n"
+        f"- Why: {row.why}\n"
+        for row in ROWS
+    ]
+    return HEAD + "".join(sections)
+
+
+def write(page: Path) -> None:
+    """Write the page."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render(), encoding="utf-8")

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draw conversations from a seed: the same seed always says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from conformance import words
+from conformance.conversation import (
+    Burst,
+    Call,
+    Conversation,
+    OpenHandle,
+    SeenHandle,
+    Settings,
+    Step,
+    Vanish,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PEERS = 4
+Maker = Callable[["Speaker"], Call]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a provider lets a conversation do."""
+
+    closing: bool = True  # it can be unlocked again without a person
+    deleting: bool = True  # it makes and deletes collections without a person
+    control_characters: bool = True  # names keep them
+
+
+@dataclass
+class Speaker:
+    """The state of drawing one conversation."""
+
+    random: Random
+    profile: Profile
+    folders: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        odd = [name for name in words.ODD_NAMES if self._allowed(name)]
+        self.folders = [*self.random.sample(words.PLAIN_NAMES, 2), *self.random.sample(odd, 3)]
+        self.keys = [*self.random.sample(words.PLAIN_NAMES, 3), *self.random.sample(odd, 5)]
+
+    def _allowed(self, name: str) -> bool:
+        return self.profile.control_characters or name.isprintable()
+
+    def peer(self) -> int:
+        """Draw a connection."""
+        return self.random.randrange(PEERS)
+
+    def appid(self) -> str:
+        """Draw an application's name; most of them have opened something."""
+        return self.random.choice(words.APPIDS[:3] if self.random.random() < 0.9 else words.APPIDS)
+
+    def wallet(self) -> str:
+        """Draw a wallet that exists, or existed."""
+        return words.WALLETS[self.random.random() < 0.15]
+
+    def any_wallet(self) -> str:
+        """Draw a wallet's name, existing or not."""
+        odd = (words.MISSING_WALLET, "", "KDEWALLET", "kdewallet/", "*")
+        return self.random.choice(odd) if self.random.random() < 0.25 else self.wallet()
+
+    def handle(self) -> object:
+        """Draw a handle: mostly valid, sometimes stale, zero, negative or invented."""
+        draw = self.random.random()
+        if draw < 0.88:
+            return OpenHandle(self.wallet())
+        if draw < 0.94:
+            return SeenHandle(self.random.randrange(6))
+        return self.random.choice((0, -1, 1, 2**31 - 1, -(2**31), 12345678))
+
+    def folder(self) -> str:
+        """Draw a folder's name."""
+        return self.random.choice(self.folders)
+
+    def key(self) -> str:
+        """Draw an entry's name."""
+        return self.random.choice(self.keys)
+
+    def pattern(self) -> str:
+        """Draw a wildcard pattern, or an entry's name as one."""
+        return self.random.choice(words.PATTERNS) if self.random.random() < 0.7 else self.key()
+
+    def call(self, member: str, signature: str, *args: object) -> Call:
+        """Build a call from a drawn connection."""
+        return Call(self.peer(), member, signature, args)
+
+
+def _open(s: Speaker) -> Call:
+    wallet = s.wallet() if s.profile.deleting else words.WALLETS[0]
+    appid = words.DENIED_APPID if s.random.random() < 0.05 else s.appid()
+    window = s.random.choice((0, 1, -1, 2**40))
+    if s.random.random() < 0.5:
+        return s.call("open", "sxs", wallet, window, appid)
+    return s.call("openAsync", "sxsb", wallet, window, appid, s.random.random() < 0.6)
+
+
+def _close_handle(s: Speaker) -> Call:
+    force = s.profile.closing and s.random.random() < 0.08
+    return s.call("close", "ibs", s.handle(), force, s.appid())
+
+
+def _close_wallet(s: Speaker) -> Call:
+    force = s.profile.closing and s.random.random() < 0.2
+    return s.call("close", "sb", s.any_wallet(), force)
+
+
+def _delete(s: Speaker) -> Call:
+    if not s.profile.deleting or s.random.random() < 0.6:
+        return s.call("deleteWallet", "s", s.random.choice((words.MISSING_WALLET, "*")))
+    return s.call("deleteWallet", "s", words.WALLETS[1])
+
+
+def _close_all(s: Speaker) -> Call:
+    return s.call("closeAllWallets", "") if s.profile.closing else s.call("wallets", "")
+
+
+def _folder_method(member: str) -> Maker:
+    return lambda s: s.call(member, "iss", s.handle(), s.folder(), s.appid())
+
+
+def _entry_method(member: str) -> Maker:
+    return lambda s: s.call(member, "isss", s.handle(), s.folder(), s.key(), s.appid())
+
+
+def _list_method(member: str) -> Maker:
+    return lambda s: s.call(member, "isss", s.handle(), s.folder(), s.pattern(), s.appid())
+
+
+def _write_password(s: Speaker) -> Call:
+    text = s.random.choice(words.TEXTS)
+    return s.call("writePassword", "issss", s.handle(), s.folder(), s.key(), text, s.appid())
+
+
+def _write_map(s: Speaker) -> Call:
+    value = words.any_map(s.random)
+    return s.call("writeMap", "issays", s.handle(), s.folder(), s.key(), value, s.appid())
+
+
+def _write_bytes(s: Speaker) -> Call:
+    value = words.any_bytes(s.random)
+    return s.call("writeEntry", "issays", s.handle(), s.folder(), s.key(), value, s.appid())
+
+
+def _write_typed(s: Speaker) -> Call:
+    value, kind = words.any_bytes(s.random), s.random.choice((1, 1, 2, 3))
+    place = (s.handle(), s.folder(), s.key())
+    return s.call("writeEntry", "issayis", *place, value, kind, s.appid())
+
+
+def _rename(s: Speaker) -> Call:
+    return s.call("renameEntry", "issss", s.handle(), s.folder(), s.key(), s.key(), s.appid())
+
+
+def _key_absent(s: Speaker) -> Call:
+    return s.call("keyDoesNotExist", "sss", s.any_wallet(), s.folder(), s.key())
+
+
+def _refused(s: Speaker) -> Call:
+    """Say what no daemon understands."""
+    wrong: tuple[tuple[str, str, tuple[object, ...], dict[str, str]], ...] = (
+        ("open", "sis", ("kdewallet", 0, "app"), {}),
+        ("close", "is", (1, "app"), {}),
+        ("isOpen", "b", (True,), {}),
+        ("writeEntry", "isss", (1, "a", "b", "c"), {}),
+        ("renameWallet", "ss", ("kdewallet", "x"), {}),
+        ("wallets", "s", ("x",), {}),
+        ("noSuchMethod", "", (), {}),
+        ("readPassword", "issss", (1, "a", "b", "c", "d"), {}),
+        ("isEnabled", "", (), {"path": "/modules/nothing"}),
+        ("isEnabled", "", (), {"interface": "org.kde.Nothing"}),
+        ("isEnabled", "", (), {"interface": ""}),
+        ("wallets", "", (), {"interface": ""}),
+    )
+    member, signature, args, extra = s.random.choice(wrong)
+    interface = extra.get("interface")
+    return Call(s.peer(), member, signature, args, extra.get("path", ""), interface)
+
+
+# How often each method is drawn. Writes lead, so that there is something to read.
+METHODS: tuple[tuple[float, Maker], ...] = (
+    (9, _open),
+    (5, _close_handle),
+    (2, _close_wallet),
+    (0.15, _close_all),
+    (0.6, _delete),
+    (1, lambda s: s.call("sync", "is", s.handle(), s.appid())),
+    (2, lambda s: s.call("isOpen", "s", s.any_wallet())),
+    (2, lambda s: s.call("isOpen", "i", s.handle())),
+    (2, lambda s: s.call("users", "s", s.any_wallet())),
+    (1, lambda s: s.call("wallets", "")),
+    (0.5, lambda s: s.call("isEnabled", "")),
+    (0.5, lambda s: s.call("networkWallet", "")),
+    (0.5, lambda s: s.call("localWallet", "")),
+    (0.3, lambda s: s.call("reconfigure", "")),
+    (2, lambda s: s.call("disconnectApplication", "ss", s.any_wallet(), s.appid())),
+    (4, lambda s: s.call("folderList", "is", s.handle(), s.appid())),
+    (3, _folder_method("hasFolder")),
+    (4, _folder_method("createFolder")),
+    (2, _folder_method("removeFolder")),
+    (4, _folder_method("entryList")),
+    (2, _folder_method("entriesList")),
+    (2, _folder_method("mapList")),
+    (2, _folder_method("passwordList")),
+    (4, _entry_method("readEntry")),
+    (3, _entry_method("readMap")),
+    (3, _entry_method("readPassword")),
+    (3, _entry_method("hasEntry")),
+    (3, _entry_method("entryType")),
+    (3, _entry_method("removeEntry")),
+    (3, _list_method("readEntryList")),
+    (2, _list_method("readMapList")),
+    (3, _list_method("readPasswordList")),
+    (3, _rename),
+    (6, _write_password),
+    (5, _write_map),
+    (4, _write_bytes),
+    (6, _write_typed),
+    (2, lambda s: s.call("folderDoesNotExist", "ss", s.any_wallet(), s.folder())),
+    (2, _key_absent),
+    (1, _refused),
+)
+BURSTABLE = frozenset(
+    {"writePassword", "writeMap", "writeEntry", "readEntry", "readPassword", "readMap", "hasEntry"}
+    | {"entryType", "entryList", "folderList", "hasFolder", "createFolder", "removeEntry"}
+)
+
+
+def converse(seed: str, calls: int, profile: Profile | None = None) -> Conversation:
+    """Draw a conversation of ``calls`` calls."""
+    random = Random(seed)
+    speaker = Speaker(random, profile or Profile())
+    leave_open = not speaker.profile.closing or random.random() < 0.8
+    opening = (Call(0, "open", "sxs", ("kdewallet", 0, "app")),)
+    steps = (*opening, *_draw(speaker, calls - 1))
+    return Conversation(seed, Settings(leave_open=leave_open), steps)
+
+
+def _draw(speaker: Speaker, calls: int) -> Iterator[Step]:
+    weights = [weight for weight, _ in METHODS]
+    makers = [maker for _, maker in METHODS]
+    drawn = 0
+    while drawn < calls:
+        draw = speaker.random.random()
+        if draw < 0.01:
+            yield Vanish(speaker.peer())
+            drawn += 1
+        elif draw < 0.02:
+            burst = _burst(speaker)
+            yield burst
+            drawn += len(burst.calls)
+        else:
+            yield speaker.random.choices(makers, weights)[0](speaker)
+            drawn += 1
+
+
+def _burst(speaker: Speaker) -> Burst:
+    weights = [weight for weight, _ in METHODS]
+    makers = [maker for _, maker in METHODS]
+    peer = speaker.peer()
+    calls: list[Call] = []
+    while len(calls) < 6:
+        call = speaker.random.choices(makers, weights)[0](speaker)
+        if call.member in BURSTABLE:
+            extra = (call.path, call.interface)
+            calls.append(Call(peer, call.member, call.signature, call.args, *extra))
+    return Burst(tuple(calls))
+
+
+def split_seeds(seed: str, calls: int, size: int) -> Iterator[tuple[str, int]]:
+    """Divide a run into conversations, each with a seed of its own that can be repeated."""
+    number = 0
+    while calls > 0:
+        yield f"{seed}/{number}", min(size, calls)
+        calls -= size
+        number += 1

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemons a conversation can be played on, each started afresh."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from conformance.generator import Profile
+from conformance.words import DENIED_APPID, WALLETS
+from support.keyring_admin import KeyringAdmin
+from support.peers import KWALLETRC, Bridge, GnomeKeyring, Kwalletd, TranslationLayer
+from support.private_bus import PrivateBus, private_bus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conformance.conversation import Settings
+    from support.client import KWalletClient
+
+
+class Subject(Protocol):
+    """A running daemon whose wallets can be opened again without a person."""
+
+    def client(self) -> KWalletClient:
+        """Connect to its bus, speaking to its generation."""
+
+    def reopen(self, wallet: str) -> None:
+        """Make a wallet open, creating it when it is missing; the daemon may know of it later."""
+
+
+def kwalletrc(settings: Settings) -> str:
+    """Render the settings of a conversation."""
+    denied = "".join(f"{wallet}={DENIED_APPID}\n" for wallet in (*WALLETS, "/denied.kwl"))
+    leave = str(settings.leave_open).lower()
+    return KWALLETRC.replace("Leave Open=true", f"Leave Open={leave}") + f"[Auto Deny]\n{denied}"
+
+
+@dataclass
+class Monolith:
+    """KDE's own daemon, 5.x or up to 6.13."""
+
+    bus: PrivateBus
+    daemon: Kwalletd
+
+    def client(self) -> KWalletClient:
+        """Connect to its bus."""
+        client = self.bus.client()
+        client.generation = self.daemon.generation
+        return client
+
+    def reopen(self, wallet: str) -> None:
+        """Open as PAM does."""
+        self.daemon.pam_open(wallet)
+
+
+@dataclass
+class OverKeyring:
+    """A daemon whose wallets are collections of gnome-keyring."""
+
+    bus: PrivateBus
+    admin: KeyringAdmin
+    generation: str
+    default_wallet: str = WALLETS[0]
+
+    def client(self) -> KWalletClient:
+        """Connect to its bus."""
+        client = self.bus.client()
+        client.generation = self.generation
+        return client
+
+    def reopen(self, wallet: str) -> None:
+        """Unlock the collection, or make it."""
+        default = wallet == self.default_wallet
+        path = self.admin.default() if default else self.admin.collection(wallet)
+        if not path:
+            self.admin.create(wallet)
+        elif self.admin.is_locked(path):
+            self.admin.unlock(path)
+
+
+@contextlib.contextmanager
+def kwalletd5(settings: Settings) -> Iterator[Subject]:
+    """Debian's kwalletd5: the oracle."""
+    with private_bus() as bus, Kwalletd(bus, config=kwalletrc(settings)) as daemon:
+        yield Monolith(bus, daemon)
+
+
+@contextlib.contextmanager
+def kwalletd6(settings: Settings) -> Iterator[Subject]:
+    """The last monolith, kwalletd6 6.13, in the root that KWB_TRIXIE_ROOT names."""
+    root = Path(os.environ["KWB_TRIXIE_ROOT"])
+    generation = {"generation": "kwalletd6", "config": kwalletrc(settings)}
+    with private_bus(root) as bus, Kwalletd(bus, inside_root=True, **generation) as daemon:
+        yield Monolith(bus, daemon)
+
+
+@contextlib.contextmanager
+def bridge(settings: Settings) -> Iterator[Subject]:
+    """Our daemon over gnome-keyring."""
+    with (
+        private_bus() as bus,
+        GnomeKeyring(bus),
+        Bridge(bus, config=kwalletrc(settings)),
+    ):
+        yield OverKeyring(bus, KeyringAdmin(bus.client()), "kwalletd5")
+
+
+@contextlib.contextmanager
+def translation(_: Settings) -> Iterator[Subject]:
+    """KDE's translation layer over gnome-keyring, in the root that KWB_SID_ROOT names."""
+    root = Path(os.environ["KWB_SID_ROOT"])
+    with private_bus(root) as bus, GnomeKeyring(bus, inside_root=True), TranslationLayer(bus):
+        admin = KeyringAdmin(bus.client())
+        admin.create(WALLETS[0])
+        yield OverKeyring(bus, admin, "kwalletd6", "Login")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A daemon by name, and what may be asked of its provider."""
+
+    start: Callable[[Settings], contextlib.AbstractContextManager[Subject]]
+    profile: Profile
+
+
+SUBJECTS = {
+    "kwalletd5": Candidate(kwalletd5, Profile()),
+    "kwalletd6": Candidate(kwalletd6, Profile()),
+    "bridge": Candidate(bridge, Profile()),
+    "translation": Candidate(translation, Profile()),
+}
