@@ -277,6 +277,18 @@ def _decode_map(value: bytes) -> bytes:
     return value
 
 
+def same_texts(first: Entry, second: Entry) -> bool:
+    """Tell whether two maps hold the same texts, whatever their order, null being empty."""
+    try:
+        texts = [
+            {key: value or "" for key, value in qtstream.decode_pairs(entry.value.reveal())}
+            for entry in (first, second)
+        ]
+    except qtstream.StreamError:
+        return False
+    return texts[0] == texts[1]
+
+
 def _map_text(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value

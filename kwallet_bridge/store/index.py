@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.port import ItemId, ItemInfo
 
 
-class Unsure:
+class Unsure(Enum):
     """The type of UNSURE."""
 
-    def __repr__(self) -> str:
-        return "UNSURE"
+    UNSURE = "unsure"
 
 
-UNSURE: Final = Unsure()
+UNSURE: Final = Unsure.UNSURE
 """The index cannot tell; look."""
 
 _NUMBER = re.compile(r"\d+$")
@@ -158,6 +158,13 @@ class Index:
             return False
         return UNSURE
 
+    def was_absent(self, folder: FolderName) -> bool:
+        """Tell whether a folder was known not to exist, before what is in doubt now."""
+        known = self._folders.get(folder)
+        if known is None:
+            return self._folders_complete
+        return not known.entries and not known.markers and known.complete
+
     def list_folders(self) -> Sequence[FolderName] | Unsure:
         """List folders by UTF-16 code unit."""
         if self.pending or not self._folders_complete:
@@ -227,57 +234,92 @@ class Index:
         for fill in self._fills:
             fill.add(item)
 
-    def learn(self, infos: Iterable[ItemInfo], touched: set[ItemId]) -> list[Row]:
-        """Add what was read, doubting what was touched meanwhile; give the rows among it."""
+    def learn(
+        self,
+        asked: Iterable[ItemId],
+        infos: Mapping[ItemId, ItemInfo],
+        touched: set[ItemId],
+    ) -> list[Row]:
+        """Take in what was read of the items asked for, doubting what was touched meanwhile.
+
+        Gives the rows among it, also when what was read is too old to be kept.
+        """
         found = []
-        for info in infos:
-            row = row_of(info)
-            if info.id in touched:
-                if row is not None and info.id not in self.rows:
-                    self.add(row)
-                self.pending.add(info.id)
-            elif row is None:
-                self.discard(info.id)
-            else:
-                self.add(row)
+        current = self._is_current(touched)
+        for item in asked:
+            info = infos.get(item)
+            row = row_of(info) if info is not None else None
             if row is not None:
                 found.append(row)
+            if not current:
+                continue
+            if item in touched:
+                if row is not None and item not in self.rows:
+                    self.add(row)
+                self.pending.add(item)
+            elif row is None:
+                self.discard(item)
+            else:
+                self.add(row)
         return found
 
     def complete_key(
         self, folder: FolderName, key: Key, found: Iterable[ItemId], touched: set[ItemId]
     ) -> None:
         """Note that a search found all of a key."""
-        keep = set(found) | touched
+        if not self._is_current(touched):
+            return
         known = self._folder(folder)
-        for row in list(known.entries.get(key, ())):
-            if row.id not in keep:
-                self.discard(row.id)
+        self._drop(known.entries.get(key, ()), set(found) | touched)
         known.keys.add(key)
 
     def complete_folder(
         self, folder: FolderName, found: Iterable[ItemId], touched: set[ItemId]
     ) -> None:
         """Note that a search found all of a folder, and every hit was read."""
-        keep = set(found) | touched
+        if not self._is_current(touched):
+            return
         known = self._folder(folder)
         rows = [row for rows in known.entries.values() for row in rows]
-        for row in [*rows, *known.markers.values()]:
-            if row.id not in keep:
-                self.discard(row.id)
+        self._drop([*rows, *known.markers.values()], set(found) | touched)
         known.complete = True
 
-    def complete_folders(self) -> None:
-        """Note that every folder is known, though perhaps not all it holds."""
+    def complete_folders(self, found: Iterable[ItemId], touched: set[ItemId]) -> None:
+        """Note that a search found all items, and every folder has a row, though not each item."""
+        if not self._is_current(touched):
+            return
+        self._drop(list(self.rows.values()), set(found) | touched)
         for known in self._folders.values():
             if not known.entries and not known.markers:
                 known.complete = True
         self._folders_complete = True
         self._folder_list = None
 
+    def replaced(self, row: Row, old: Iterable[Row]) -> None:
+        """Take in what a write of our own made, in place of all there was."""
+        self.add(row)
+        for other in old:
+            if other.id != row.id:
+                self.discard(other.id)
+        if row.key is not None:
+            self._folder(row.folder).keys.add(row.key)
+
+    def _is_current(self, touched: set[ItemId]) -> bool:
+        """Tell whether nothing was forgotten since a fill began."""
+        return any(fill is touched for fill in self._fills)
+
+    def _drop(self, rows: Iterable[Row], keep: set[ItemId]) -> None:
+        for row in list(rows):
+            if row.id not in keep:
+                self.discard(row.id)
+
     def add(self, row: Row) -> None:
         """Add or replace a row."""
+        old = self.rows.get(row.id)
+        folders_complete = self._folders_complete
         self.discard(row.id)
+        if old is not None and old.folder == row.folder:
+            self._folders_complete = folders_complete  # the folder did not go away in between
         self.rows[row.id] = row
         known = self._folder(row.folder)
         if not known.entries and not known.markers:
@@ -322,7 +364,8 @@ class Index:
             known.keys.discard(key)
 
     def forget_absences(self) -> None:
-        """Keep the rows, but trust no search made so far."""
+        """Keep the rows, but trust no search made so far or under way."""
+        self._fills.clear()
         self.pending -= {item for item in self.pending if item not in self.rows}
         self._folders_complete = False
         for known in self._folders.values():
@@ -330,7 +373,8 @@ class Index:
             known.keys.clear()
 
     def reset(self) -> None:
-        """Know nothing."""
+        """Know nothing, and learn nothing from what is under way."""
+        self._fills.clear()
         self.rows.clear()
         self.pending.clear()
         self._folders.clear()

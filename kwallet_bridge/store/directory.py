@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which wallets there are, which collection each one is, and whether it is locked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import StoreError, StoreUnavailableError
+from kwallet_bridge.model import WalletName
+from kwallet_bridge.store.port import (
+    DEFAULT_ALIAS,
+    Collection,
+    CollectionId,
+    StoreEvent,
+    StoreSettings,
+    WalletLocked,
+    WalletsChanged,
+    WalletUnlocked,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from kwallet_bridge.store.port import ItemBackend
+
+_PATIENCE = 8  # listings in a row that events may void before the last one is taken
+
+
+class Directory:
+    """A snapshot of the collections, named as wallets, read again whenever an event voids it.
+
+    ``closed`` is told of every collection that was locked or is gone.
+    """
+
+    def __init__(
+        self,
+        backend: ItemBackend,
+        settings: StoreSettings,
+        *,
+        emit: Callable[[StoreEvent], None],
+        closed: Callable[[CollectionId], None],
+    ) -> None:
+        """Know nothing yet."""
+        self._backend = backend
+        self._settings = settings
+        self._emit = emit
+        self._closed = closed
+        self._boxes: dict[CollectionId, Collection] = {}
+        self._default: CollectionId | None = None
+        self._names: dict[WalletName, Collection] = {}
+        self._hidden: dict[str, WalletName] = {}
+        self._listing: tuple[WalletName, ...] = ()
+        self._seen = False
+        self._record: dict[CollectionId, str] = {}
+        self._own_locks: dict[CollectionId, bool] = {}
+        self._own_names: set[str] = set()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._epoch = 0
+        self.fresh = False
+
+    # --- questions ------------------------------------------------------------------------------
+
+    async def list_wallets(self) -> Sequence[WalletName]:
+        """List wallets, each once, sorted without case."""
+        if not self.fresh:
+            await self.refresh()
+        return self._listing
+
+    async def find(self, wallet: WalletName) -> Collection | None:
+        """Give a wallet's collection; before saying there is none, list them afresh."""
+        if not self.fresh:
+            await self.refresh()
+            return self._resolve(wallet)
+        found = self._resolve(wallet)
+        if found is None:
+            self.fresh = False
+            await self.refresh()
+            found = self._resolve(wallet)
+        return found
+
+    def canonical(self, wallet: WalletName) -> WalletName:
+        """Give the name under which a wallet is listed, as far as is known."""
+        found = self._resolve(wallet)
+        return self.name_of(found.id) if found is not None else wallet
+
+    def name_of(self, collection: CollectionId) -> WalletName:
+        """Give the name under which a collection is listed."""
+        for name, box in self._names.items():
+            if box.id == collection:
+                return name
+        box = self._boxes[collection]
+        return WalletName(self._label(box))
+
+    def is_default(self, collection: CollectionId) -> bool:
+        """Tell whether a collection is the provider's default one."""
+        return collection == self._default
+
+    # --- keeping it true ------------------------------------------------------------------------
+
+    def configure(self, settings: StoreSettings) -> None:
+        """Name the wallets by other settings."""
+        self._settings = settings
+        self._name_all()
+
+    def touch(self) -> None:
+        """Doubt the snapshot, as an event asks, and read it again soon."""
+        self.fresh = False
+        if self._seen and self._refreshing is None:
+            self._start()
+
+    def forget(self) -> None:
+        """The provider is gone: keep nothing but the names to compare with."""
+        self.fresh = False
+        self._seen = False
+        self._epoch += 1
+        self._boxes.clear()
+        self._names.clear()
+        self._hidden.clear()
+        self._record.clear()
+
+    def cancel(self) -> None:
+        """Stop what is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+
+    async def refresh(self) -> None:
+        """Read the snapshot again, once for all who ask at the same time."""
+        await asyncio.shield(self._refreshing or self._start())
+
+    def _start(self) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(self._refresh())
+        self._refreshing = task
+        task.add_done_callback(self._refreshed)
+        return task
+
+    def _refreshed(self, task: asyncio.Task[None]) -> None:
+        self._refreshing = None
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody else needs it
+
+    async def _refresh(self) -> None:
+        for _attempt in range(_PATIENCE):
+            epoch = self._epoch
+            self.fresh = True
+            try:
+                boxes = await self._backend.collections()
+                default = await self._backend.read_alias(DEFAULT_ALIAS)
+            except BaseException:
+                self.fresh = False
+                raise
+            if epoch != self._epoch:
+                self.fresh = False
+                raise StoreUnavailableError("the provider went away")
+            if self.fresh:
+                break
+        self.fresh = True
+        self._take({box.id: box for box in boxes}, default)
+
+    def _take(self, boxes: dict[CollectionId, Collection], default: CollectionId | None) -> None:
+        old_boxes, old_listing, seen = self._boxes, self._listing, self._seen
+        old_names = {box.id: name for name, box in self._names.items()}
+        self._boxes, self._default, self._seen = boxes, default, True
+        self._name_all()
+        for gone in old_boxes.keys() - boxes.keys():
+            self._record.pop(gone, None)
+        events = list(self._changes(old_boxes, old_names)) if seen else []
+        for found, box in old_boxes.items():
+            if not box.locked and (found not in boxes or boxes[found].locked):
+                self._closed(found)
+        if seen and not (set(old_listing) ^ set(self._listing)) <= self._own_names:
+            events.append(WalletsChanged())
+        for event in events:
+            self._emit(event)
+
+    def _changes(
+        self,
+        old_boxes: Mapping[CollectionId, Collection],
+        old_names: Mapping[CollectionId, WalletName],
+    ) -> Iterator[StoreEvent]:
+        """Tell which wallets others locked or unlocked."""
+        for found, old in old_boxes.items():
+            new = self._boxes.get(found)
+            name = old_names.get(found)
+            if name is None or name in self._own_names:
+                continue
+            locked = new is None or new.locked
+            if locked != old.locked and self._own_locks.get(found) is not locked:
+                yield WalletLocked(name) if locked else WalletUnlocked(name)
+
+    # --- our own changes ------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def changing_lock(self, collection: CollectionId, *, locked: bool) -> Iterator[None]:
+        """Take a change of lock as ours, and note it when it is done."""
+        self._own_locks[collection] = locked
+        try:
+            yield
+        except StoreError:
+            self.touch()
+            raise
+        else:
+            self._note_locked(collection, locked=locked)
+        finally:
+            self._own_locks.pop(collection, None)
+
+    @contextlib.contextmanager
+    def changing_list(self, wallet: WalletName) -> Iterator[None]:
+        """Take the appearance or disappearance of a wallet as ours."""
+        self._own_names.add(wallet)
+        try:
+            yield
+        finally:
+            self._own_names.discard(wallet)
+
+    def remember(self, collection: CollectionId, wallet: WalletName) -> None:
+        """Keep the name a collection was made under, whatever the provider calls it."""
+        box = self._boxes.get(collection)
+        if box is not None and self._resolve(wallet) is None:
+            self._record[collection] = wallet
+            self._boxes[collection] = replace(box, label=wallet)
+            self._name_all()
+
+    def _note_locked(self, collection: CollectionId, *, locked: bool) -> None:
+        box = self._boxes.get(collection)
+        if box is None:
+            return
+        self._boxes[collection] = replace(box, locked=locked)
+        self._name_all()
+        if locked:
+            self._closed(collection)
+        elif self._backend.quirks.label_is_file_when_locked:
+            self.touch()
+
+    # --- names ----------------------------------------------------------------------------------
+
+    def _label(self, box: Collection) -> str:
+        if self._backend.quirks.label_is_file_when_locked and box.locked:
+            return self._record.get(box.id, box.label)
+        return box.label
+
+    def _name_all(self) -> None:
+        """Name every collection once, the default one as kwalletrc calls it."""
+        labels = {found: self._label(box) for found, box in sorted(self._boxes.items())}
+        for found, box in self._boxes.items():
+            if not box.locked:
+                self._record[found] = box.label
+        wanted = self._settings.default_wallet
+        holder = self._holder(labels, wanted)
+        self._names = {}
+        self._hidden = {}
+        if holder is not None:
+            self._names[WalletName(wanted)] = self._boxes[holder]
+            self._hidden[labels[holder]] = WalletName(wanted)
+        preferred = sorted(labels, key=lambda found: (found != self._default, found))
+        for found in preferred:
+            if found != holder and labels[found] != wanted:
+                self._names.setdefault(WalletName(labels[found]), self._boxes[found])
+        self._listing = tuple(sorted(self._names, key=lambda name: (name.casefold(), name)))
+
+    def _holder(self, labels: Mapping[CollectionId, str], wanted: str) -> CollectionId | None:
+        """Find the collection that kwalletrc's default wallet means."""
+        exact = [found for found, label in labels.items() if label == wanted]
+        if exact:
+            return self._default if self._default in exact else exact[0]
+        if self._backend.quirks.forgets_label_case:
+            folded = wanted.casefold()
+            for found, label in labels.items():
+                if label.casefold() == folded:
+                    return found
+        return self._default if self._default in labels else None
+
+    def _resolve(self, wallet: WalletName) -> Collection | None:
+        """Find a wallet by its name, its collection's label, without case, or by alias."""
+        found = self._names.get(wallet)
+        if found is not None:
+            return found
+        name = self._hidden.get(wallet)
+        if name is None:
+            folded = wallet.casefold()
+            name = next((n for n in self._listing if n.casefold() == folded), None)
+        if name is None:
+            name = WalletName(self._settings.aliases.get(wallet, ""))
+        return self._names.get(name)

@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wallets, folders and entries, in KWallet's words, over any item backend.
+
+Names are answered from an index that grows with the questions; a question it can answer does not
+suspend. Secrets are read at each call and kept nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from kwallet_bridge.errors import (
+    InvalidNameError,
+    StoreConflictError,
+    StoreLockedError,
+    WalletNotFoundError,
+)
+from kwallet_bridge.model import DEFAULT_FOLDERS, FolderName, Key, WalletName
+from kwallet_bridge.store import codec
+from kwallet_bridge.store.changes import Changes
+from kwallet_bridge.store.directory import Directory
+from kwallet_bridge.store.index import UNSURE
+from kwallet_bridge.store.jobs import Jobs, Open
+from kwallet_bridge.store.port import (
+    BackendGone,
+    BackendReturned,
+    FoldersTouched,
+    FolderTouched,
+    ItemTouched,
+    StoreGone,
+    StoreSettings,
+    WalletsChanged,
+    WalletState,
+)
+from kwallet_bridge.store.site import Finder, best_rows
+from kwallet_bridge.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from kwallet_bridge.model import Entry, EntryType
+    from kwallet_bridge.store.port import (
+        BackendEvent,
+        CollectionId,
+        ItemBackend,
+        StoreEvent,
+    )
+
+_T = TypeVar("_T")
+_ATTEMPTS = 3  # readings of an entry that another program replaces at the same time
+
+
+class EntryStore:
+    """The :class:`~kwallet_bridge.store.port.Store` over any item backend."""
+
+    def __init__(self, backend: ItemBackend, settings: StoreSettings | None = None) -> None:
+        """Serve what ``backend`` holds, under the names of ``settings``."""
+        self._backend = backend
+        self._settings = settings or StoreSettings()
+        self._listeners: list[Callable[[StoreEvent], None]] = []
+        self._directory = Directory(
+            backend, self._settings, emit=self._emit, closed=self._close_site
+        )
+        self._finder = Finder(backend, doubt=self._doubt)
+        self._writer = Writer(backend, self._finder)
+        self._jobs = Jobs(self._finder, self._writer)
+        self._sites: dict[CollectionId, Open] = {}
+        self._ready: dict[WalletName, Open] = {}
+        self._tasks: set[asyncio.Task[object]] = set()
+        backend.subscribe(self._hear)
+
+    def subscribe(self, listener: Callable[[StoreEvent], None]) -> None:
+        """Have ``listener`` told of what other programs change."""
+        self._listeners.append(listener)
+
+    def configure(self, settings: StoreSettings) -> None:
+        """Use other settings from now on."""
+        self._settings = settings
+        self._ready.clear()
+        self._directory.configure(settings)
+
+    # --- wallets --------------------------------------------------------------------------------
+
+    async def list_wallets(self) -> Sequence[WalletName]:
+        """List wallets, each once, the default one under its configured name."""
+        return await self._directory.list_wallets()
+
+    def canonical(self, wallet: WalletName) -> WalletName:
+        """Give the name under which a wallet is listed, of several it answers to."""
+        return self._directory.canonical(wallet)
+
+    async def wallet_state(self, wallet: WalletName) -> WalletState:
+        """Tell what an open would meet."""
+        if wallet in self._ready:
+            return WalletState.UNLOCKED
+        box = await self._directory.find(wallet)
+        if box is None:
+            return WalletState.ABSENT
+        return WalletState.LOCKED if box.locked else WalletState.UNLOCKED
+
+    async def unlock(self, wallet: WalletName, *, window_id: str = "") -> None:
+        """Unlock a wallet, prompting if needed."""
+        box = await self._directory.find(wallet)
+        if box is None:
+            raise WalletNotFoundError("no wallet has this name")
+        if box.locked:
+            with self._directory.changing_lock(box.id, locked=False):
+                await self._backend.unlock(box.id, window_id=window_id)
+        self._open_site(box.id)
+
+    async def create_wallet(self, wallet: WalletName, *, window_id: str = "") -> None:
+        """Make a wallet with KWallet's usual folders, prompting if needed."""
+        self._require_wallet_name(wallet)
+        if await self._directory.find(wallet) is not None:
+            return
+        with self._directory.changing_list(wallet):
+            made = await self._backend.create_collection(wallet, window_id=window_id)
+            self._directory.touch()
+            await self._directory.refresh()
+            self._directory.remember(made, wallet)
+        await self._finish(self._jobs.make_folders(self._open_site(made), DEFAULT_FOLDERS))
+
+    async def lock(self, wallet: WalletName) -> None:
+        """Lock a wallet, unless the settings say that closing one leaves it unlocked."""
+        box = await self._directory.find(wallet)
+        if box is None:
+            raise WalletNotFoundError("no wallet has this name")
+        if not self._settings.lock_on_close:
+            return
+        with self._directory.changing_lock(box.id, locked=True):
+            await self._backend.lock(box.id)
+
+    async def delete_wallet(self, wallet: WalletName) -> None:
+        """Delete a wallet, or, when others keep items in it too, only what is KWallet's."""
+        site = await self._site(wallet)
+        await self._finish(self._delete_wallet(site, self.canonical(wallet)))
+
+    # --- folders --------------------------------------------------------------------------------
+
+    async def list_folders(self, wallet: WalletName) -> Sequence[FolderName]:
+        """List folders, ascending by UTF-16 code unit."""
+        site = self._ready.get(wallet) or await self._site(wallet)
+        names = site.index.list_folders()
+        if names is UNSURE:
+            names = await self._finder.list_folders(site)
+        site.changes.folders_told(names)
+        return names
+
+    async def has_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Tell whether a folder exists, with entries or without."""
+        site = self._ready.get(wallet) or await self._site(wallet)
+        found = site.index.has_folder(folder)
+        return await self._finder.has_folder(site, folder) if found is UNSURE else found
+
+    async def create_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Make a folder; False if it was there."""
+        codec.require_name(folder)
+        site = await self._site(wallet)
+        return await self._finish(self._jobs.create_folder(site, folder))
+
+    async def remove_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Remove a folder and its entries; False if it was not there."""
+        site = await self._site(wallet)
+        return await self._finish(self._jobs.remove_folder(site, folder))
+
+    # --- entries --------------------------------------------------------------------------------
+
+    async def list_entries(self, wallet: WalletName, folder: FolderName) -> Mapping[Key, EntryType]:
+        """List keys and types, ascending by UTF-16 code unit; empty for a missing folder."""
+        site = self._ready.get(wallet) or await self._site(wallet)
+        found = site.index.list_entries(folder)
+        if found is UNSURE:
+            rows = await self._finder.find_folder(site, folder)
+            found = {key: row.type for key, row in best_rows(rows).items()}
+        return found
+
+    async def entry_type(
+        self, wallet: WalletName, folder: FolderName, key: Key
+    ) -> EntryType | None:
+        """Tell an entry's type; None if it is absent."""
+        site = self._ready.get(wallet) or await self._site(wallet)
+        found = site.index.type_of(folder, key)
+        if found is UNSURE:
+            rows = await self._finder.find_key(site, folder, key)
+            found = rows[0].type if rows else None
+        return found
+
+    async def might_exist(self, wallet: WalletName, folder: FolderName, key: Key | None) -> bool:
+        """Tell without unlocking whether a folder (``key`` None) or entry may exist."""
+        box = await self._directory.find(wallet)
+        if box is None:
+            return False
+        if box.locked:
+            return await self._might_be_found(box.id, folder, key)
+        if key is None:
+            return await self.has_folder(wallet, folder)
+        return await self.entry_type(wallet, folder, key) is not None
+
+    async def _might_be_found(
+        self, collection: CollectionId, folder: FolderName, key: Key | None
+    ) -> bool:
+        """Ask a locked collection."""
+        query = codec.folder_query(folder) if key is None else codec.entry_query(folder, key)
+        if not all(codec.is_storable_name(name) for name in query.values()):
+            return False
+        try:
+            found = await self._backend.search(collection, query)
+        except StoreLockedError:
+            return True
+        return bool(found) or self._backend.quirks.hides_locked_items
+
+    async def read(self, wallet: WalletName, folder: FolderName, key: Key) -> Entry | None:
+        """Read one entry; None if it is absent."""
+        site = self._ready.get(wallet) or await self._site(wallet)
+        index = site.index
+        row = index.best(folder, key)
+        for _attempt in range(_ATTEMPTS):
+            if row is UNSURE:
+                rows = await self._finder.find_key(site, folder, key)
+                row = rows[0] if rows else None
+            if row is None:
+                return None
+            found = await self._writer.read_secrets(site, (row.id,))
+            secret = found.get(row.id)
+            if secret is not None and not (index.pending and row.id in index.pending):
+                return codec.decode_entry(row.attributes.get(codec.TYPE), secret)
+            row = UNSURE
+        raise StoreConflictError("another program keeps changing this entry")
+
+    async def read_many(
+        self,
+        wallet: WalletName,
+        folder: FolderName,
+        wanted: Callable[[Key, EntryType], bool],
+    ) -> Mapping[Key, Entry]:
+        """Read every entry of a folder for which ``wanted`` says so, many at once."""
+        site = self._ready.get(wallet) or await self._site(wallet)
+        for _attempt in range(_ATTEMPTS):
+            rows = site.index.folder_rows(folder)
+            if rows is None:
+                rows = await self._finder.find_folder(site, folder)
+            chosen = [(key, row) for key, row in best_rows(rows).items() if wanted(key, row.type)]
+            ids = [row.id for _key, row in chosen]
+            secrets = await self._writer.read_secrets(site, ids)
+            if len(secrets) == len(ids) and site.index.pending.isdisjoint(ids):
+                return {
+                    key: codec.decode_entry(row.attributes.get(codec.TYPE), secrets[row.id])
+                    for key, row in chosen
+                }
+            for item in ids:
+                if item not in secrets:
+                    site.changes.hear(item)
+        raise StoreConflictError("another program keeps changing this folder")
+
+    async def write(self, wallet: WalletName, folder: FolderName, key: Key, entry: Entry) -> bool:
+        """Write an entry and read it back; True if the folder is new."""
+        site = await self._site(wallet)
+        return await self._finish(self._jobs.write(site, folder, key, entry=entry))
+
+    async def remove(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
+        """Remove an entry, keeping its folder; False if it was absent."""
+        site = await self._site(wallet)
+        return await self._finish(self._jobs.remove(site, folder, key))
+
+    async def rename(
+        self, wallet: WalletName, folder: FolderName, key: Key, *, new_key: Key
+    ) -> None:
+        """Move an entry to another key of its folder: written and read back before removal."""
+        site = await self._site(wallet)
+        await self._finish(self._jobs.rename(site, folder, key, new_key=new_key))
+
+    async def close(self) -> None:
+        """Let started writes finish, then let go of what is held."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for site in list(self._sites):
+            self._close_site(site)
+        self._directory.cancel()
+        self._listeners.clear()
+
+    # --- writing --------------------------------------------------------------------------------
+
+    async def _finish(self, job: Coroutine[object, object, _T]) -> _T:
+        """Let a started write end, even if its caller is gone."""
+        task = asyncio.get_running_loop().create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _delete_wallet(self, site: Open, wallet: WalletName) -> None:
+        shared = await self._jobs.remove_all(site, keep=self._directory.is_default(site.collection))
+        if shared:
+            return
+        with self._directory.changing_list(wallet):
+            await self._backend.delete_collection(site.collection)
+            self._directory.touch()
+            await self._directory.refresh()
+
+    def _require_wallet_name(self, wallet: WalletName) -> None:
+        """Refuse names no collection can have, or that a provider would take for a path.
+
+        Raises:
+            InvalidNameError: The name is one of these.
+        """
+        codec.require_name(wallet)
+        if not wallet:
+            raise InvalidNameError("a wallet needs a name")
+        if self._backend.quirks.forgets_label_case and ("/" in wallet or not wallet.strip(".")):
+            raise InvalidNameError("this provider makes a path of a wallet's name")
+
+    # --- events of the backend ------------------------------------------------------------------
+
+    def _hear(self, event: BackendEvent) -> None:
+        if isinstance(event, ItemTouched):
+            site = self._sites.get(event.collection)
+            if site is not None:
+                site.changes.hear(event.item)
+        elif isinstance(event, BackendGone):
+            self._lose()
+        elif isinstance(event, BackendReturned):
+            self._ready.clear()
+            self._directory.touch()
+            self._emit(WalletsChanged())
+        else:
+            self._doubt()
+
+    def _doubt(self) -> None:
+        """Ask for locks and names afresh before the next answer."""
+        self._ready.clear()
+        self._directory.touch()
+
+    def _lose(self) -> None:
+        """Forget every id: the provider will give them to other things."""
+        self._ready.clear()
+        for site in self._sites.values():
+            site.end(locked=False)
+            site.changes.stop()
+        self._sites.clear()
+        self._directory.forget()
+        self._emit(StoreGone())
+
+    def _close_site(self, collection: CollectionId) -> None:
+        """Void what is known of a collection that was locked or is gone."""
+        self._ready.clear()
+        site = self._sites.pop(collection, None)
+        if site is not None:
+            site.end(locked=True)
+            site.changes.stop()
+
+    def _emit(self, event: StoreEvent) -> None:
+        for listener in list(self._listeners):
+            listener(event)
+
+    # --- sites ----------------------------------------------------------------------------------
+
+    async def _site(self, wallet: WalletName) -> Open:
+        """Give the site of an unlocked wallet.
+
+        Raises:
+            WalletNotFoundError: There is no such wallet.
+            StoreLockedError: It is locked.
+        """
+        box = await self._directory.find(wallet)
+        if box is None:
+            raise WalletNotFoundError("no wallet has this name")
+        if box.locked:
+            raise StoreLockedError("the wallet is locked")
+        site = self._ready[wallet] = self._open_site(box.id)
+        return site
+
+    def _open_site(self, collection: CollectionId) -> Open:
+        site = self._sites.get(collection)
+        if site is None:
+            site = self._sites[collection] = Open(collection)
+            name = self._directory.name_of
+            site.changes = Changes(
+                site,
+                self._finder,
+                touched=lambda folder: self._emit(FolderTouched(name(collection), folder)),
+                folders_touched=lambda: self._emit(FoldersTouched(name(collection))),
+            )
+            site.unsettled = site.changes.arm
+        return site

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is kept of one open collection, and how its names are found."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import StoreError, StoreLockedError, StoreUnavailableError
+from kwallet_bridge.qtstream import utf16_key
+from kwallet_bridge.store import codec
+from kwallet_bridge.store.index import UNSURE, Index, Row
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+
+    from kwallet_bridge.model import FolderName, Key
+    from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, ItemInfo
+
+_FEW = 64
+"""Items that are read one by one rather than told apart by searches."""
+_SAMPLE = 16
+
+
+class Site:
+    """One unlocked collection: its index, its locks, and whether its ids still mean anything."""
+
+    __slots__ = ("_end", "_locks", "collection", "index", "unsettled")
+
+    def __init__(self, collection: CollectionId) -> None:
+        """Know nothing of it."""
+        self.collection = collection
+        self.index = Index()
+        self.unsettled: Callable[[], None] = lambda: None
+        self._end: StoreError | None = None
+        self._locks: dict[tuple[FolderName, Key | None], tuple[asyncio.Lock, list[int]]] = {}
+
+    def end(self, *, locked: bool) -> None:
+        """Let nothing go on that began before the collection was locked or lost."""
+        if locked:
+            self._end = StoreLockedError("the wallet was locked in the middle of a call")
+        else:
+            self._end = StoreUnavailableError("the store went away in the middle of a call")
+
+    @property
+    def ended(self) -> bool:
+        """Whether what is known here is void."""
+        return self._end is not None
+
+    def check(self) -> None:
+        """Refuse to go on with what is void.
+
+        Raises:
+            StoreUnavailableError: The provider or the collection went away meanwhile.
+            StoreLockedError: The collection was locked meanwhile.
+        """
+        if self._end is not None:
+            raise self._end
+
+    @contextlib.asynccontextmanager
+    async def hold(self, folder: FolderName, *keys: Key | None) -> AsyncIterator[None]:
+        """Let nobody else write these keys; None stands for the folder itself."""
+        async with contextlib.AsyncExitStack() as stack:
+            for key in sorted(set(keys), key=lambda key: (key is not None, key or "")):
+                await stack.enter_async_context(self._lock((folder, key)))
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _lock(self, name: tuple[FolderName, Key | None]) -> AsyncIterator[None]:
+        lock, users = self._locks.setdefault(name, (asyncio.Lock(), [0]))
+        users[0] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            users[0] -= 1
+            if not users[0]:
+                del self._locks[name]
+
+
+class Finder:
+    """Answers what the index cannot, and teaches it.
+
+    Answers come from a search begun after the question, so they hold whatever events say of it
+    meanwhile. An empty answer is given only by a collection that is unlocked.
+    """
+
+    def __init__(self, backend: ItemBackend, *, doubt: Callable[[], None]) -> None:
+        """Call ``doubt`` when a collection turns out to be locked."""
+        self._backend = backend
+        self.doubt = doubt
+
+    async def find_key(self, site: Site, folder: FolderName, key: Key) -> list[Row]:
+        """Find every entry item of a key, the one that stands for it first."""
+        if not (codec.is_storable_name(folder) and codec.is_storable_name(key)):
+            return []
+        with self._fill(site) as touched:
+            hits = await self.search(site, codec.entry_query(folder, key))
+            rows = await self._read(site, hits, touched)
+            rows = [row for row in rows if row.folder == folder and row.key == key]
+            if not rows:
+                await self.prove_unlocked(site)
+            site.index.complete_key(folder, key, hits, touched)
+        return sorted(rows, key=lambda row: row.rank, reverse=True)
+
+    async def has_folder(
+        self, site: Site, folder: FolderName, *, besides: Iterable[ItemId] = ()
+    ) -> bool:
+        """Tell whether a folder has an entry or marker, not counting ``besides``."""
+        if not codec.is_storable_name(folder):
+            return False
+        besides = set(besides)
+        with self._fill(site) as touched:
+            hits = await self.search(site, codec.folder_query(folder))
+            index = site.index
+            left = [item for item in hits if item not in besides]
+            if any(self._known(site, item, folder) for item in left):
+                return True
+            step = 1
+            while left:
+                part, left = left[:step], left[step:]
+                rows = await self._read(site, part, touched)
+                if any(row.folder == folder for row in rows):
+                    return True
+                step *= 8
+            if not besides:
+                await self.prove_unlocked(site)
+                index.complete_folder(folder, hits, touched)
+        return False
+
+    async def find_folder(self, site: Site, folder: FolderName) -> list[Row]:
+        """Find every entry and marker of a folder, markers last."""
+        if not codec.is_storable_name(folder):
+            return []
+        with self._fill(site) as touched:
+            hits = await self.search(site, codec.folder_query(folder))
+            rows = await self._read(site, hits, touched)
+            rows = [row for row in rows if row.folder == folder]
+            if not rows:
+                await self.prove_unlocked(site)
+            site.index.complete_folder(folder, hits, touched)
+        return sorted(rows, key=lambda row: row.key is None)
+
+    async def list_folders(self, site: Site) -> Sequence[FolderName]:
+        """List every folder, reading as few items as will do."""
+        with self._fill(site) as touched:
+            hits = await self.search(site, {})
+            if not hits:
+                await self.prove_unlocked(site)
+            names = await self._folder_names(site, hits, touched)
+            site.index.complete_folders(hits, touched)
+        known = site.index.list_folders()
+        return sorted(names, key=utf16_key) if known is UNSURE else known
+
+    async def find_all(self, site: Site) -> tuple[list[Row], bool]:
+        """Find everything of KWallet's, and tell whether others keep items there too."""
+        with self._fill(site) as touched:
+            hits = await self.search(site, {})
+            if not hits:
+                await self.prove_unlocked(site)
+            rows = await self._read(site, hits, touched)
+        return rows, len(rows) < len(hits)
+
+    async def search(self, site: Site, attributes: Mapping[str, str]) -> Sequence[ItemId]:
+        """Search the collection.
+
+        Raises:
+            StoreLockedError: The provider hides what a locked collection holds.
+        """
+        try:
+            hits = await self._backend.search(site.collection, attributes)
+        except StoreLockedError:
+            self.doubt()
+            raise
+        site.check()
+        return hits
+
+    async def read_items(self, site: Site, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
+        """Read items, none if none are asked for."""
+        wanted = list(items)
+        if not wanted:
+            return {}
+        infos = await self._backend.read_items(wanted)
+        site.check()
+        return infos
+
+    async def prove_unlocked(self, site: Site) -> None:
+        """Take nothing found as proof only where locked collections show their items.
+
+        Raises:
+            StoreLockedError: The collection is locked, so nothing found means nothing.
+        """
+        if not self._backend.quirks.hides_locked_items:
+            return
+        if await self._backend.is_locked(site.collection):
+            self.doubt()
+            raise StoreLockedError("the wallet was locked in the middle of a call")
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _fill(self, site: Site) -> Iterator[set[ItemId]]:
+        touched = site.index.begin_fill()
+        try:
+            yield touched
+        finally:
+            site.index.end_fill(touched)
+            if site.index.pending:
+                site.unsettled()
+
+    @staticmethod
+    def _known(site: Site, item: ItemId, folder: FolderName) -> bool:
+        row = site.index.rows.get(item)
+        return row is not None and row.folder == folder and item not in site.index.pending
+
+    async def _read(self, site: Site, items: Sequence[ItemId], touched: set[ItemId]) -> list[Row]:
+        """Give the rows among items, reading those that are not known or in doubt."""
+        index = site.index
+        rows = []
+        unknown = []
+        for item in items:
+            row = index.rows.get(item)
+            if row is None or item in index.pending:
+                unknown.append(item)
+            else:
+                rows.append(row)
+        if not unknown:
+            return rows
+        infos = await self.read_items(site, unknown)
+        return rows + index.learn(unknown, infos, touched)
+
+    async def _folder_names(
+        self, site: Site, hits: Sequence[ItemId], touched: set[ItemId]
+    ) -> set[FolderName]:
+        """Name the folders of items: read samples, and search away what is like them.
+
+        No provider tells the attributes of many items at once, but each finds all of a folder
+        quickly; so a thousand entries of ten folders cost some twenty calls.
+        """
+        index = site.index
+        names = {index.rows[i].folder for i in hits if i in index.rows and i not in index.pending}
+        rest = dict.fromkeys(i for i in hits if i not in index.rows or i in index.pending)
+        if len(rest) > _FEW:
+            await self._search_away(site, rest, [codec.folder_query(name) for name in names])
+        worth = True
+        while rest:
+            many = len(rest) > _FEW and worth
+            part = list(rest)[:: max(1, len(rest) // _SAMPLE)] if many else list(rest)
+            infos = await self.read_items(site, part)
+            for item in part:
+                del rest[item]
+            found = {row.folder for row in index.learn(part, infos, touched)} - names
+            names |= found
+            if not rest:
+                break
+            queries = [codec.folder_query(name) for name in found]
+            queries += [{codec.SCHEMA: schema} for schema in _foreign_schemas(infos.values())]
+            worth = await self._search_away(site, rest, queries) >= 2 * len(queries)
+        return names
+
+    async def _search_away(
+        self, site: Site, rest: dict[ItemId, None], queries: Sequence[Mapping[str, str]]
+    ) -> int:
+        before = len(rest)
+        for query in queries:
+            for item in await self.search(site, query):
+                rest.pop(item, None)
+        return before - len(rest)
+
+
+def _foreign_schemas(infos: Iterable[ItemInfo]) -> set[str]:
+    """Name the schemas no entry can have."""
+    schemas = {info.attributes.get(codec.SCHEMA, "") for info in infos}
+    return schemas - {"", codec.ENTRY_SCHEMA, codec.MARKER_SCHEMA, codec.GENERIC_SCHEMA}
+
+
+def best_rows(rows: Iterable[Row]) -> dict[Key, Row]:
+    """Choose the row that stands for each key, keys ascending by UTF-16 code unit."""
+    best: dict[Key, Row] = {}
+    for row in rows:
+        if row.key is not None and (row.key not in best or row.rank > best[row.key].rank):
+            best[row.key] = row
+    return {key: best[key] for key in sorted(best, key=utf16_key)}

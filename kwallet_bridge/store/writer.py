@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing and removing items so that no value is ever lost between two states.
+
+Every write is read back; twins (older items of the same folder and key) go only after the new item
+was seen; a write that fails puts back what was there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import (
+    ReadBackError,
+    StoreError,
+    StoreLockedError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+)
+from kwallet_bridge.model import EntryType, FolderName, Key
+from kwallet_bridge.store import codec
+from kwallet_bridge.store.index import UNSURE, Row
+from kwallet_bridge.store.port import ItemSecret, NewItem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kwallet_bridge.model import Entry
+    from kwallet_bridge.store.port import ItemBackend, ItemId
+    from kwallet_bridge.store.site import Finder, Site
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Job:
+    """One write under way."""
+
+    site: Site
+    folder: FolderName
+    key: Key
+    entry: Entry
+    item: NewItem
+    old: Sequence[Row]
+    mine: set[ItemId]
+    held: Mapping[ItemId, ItemSecret]
+
+    def __repr__(self) -> str:
+        return "_Job(...)"
+
+
+class Writer:
+    """Writes entries and markers as items. The caller holds the key and owns the echoes."""
+
+    def __init__(self, backend: ItemBackend, finder: Finder) -> None:
+        """Write to ``backend``."""
+        self._backend = backend
+        self._finder = finder
+
+    async def write(
+        self, site: Site, folder: FolderName, key: Key, *, entry: Entry, mine: set[ItemId]
+    ) -> bool:
+        """Write an entry and read it back; True if the folder is new."""
+        item = codec.encode_entry(folder, key, entry)
+        new_folder, old = await self._look(site, folder, key)
+        held = await self.read_secrets(site, [row.id for row in old])
+        mine.update(held)
+        job = _Job(site, folder, key, entry, item, old, mine, held)
+        try:
+            await self._replace(job)
+        except (StoreTimeoutError, StoreUnavailableError, StoreLockedError):
+            self._forget(job)
+            raise
+        except StoreError:
+            await self._put_back(job)
+            raise
+        return new_folder
+
+    async def write_marker(self, site: Site, folder: FolderName, mine: set[ItemId]) -> None:
+        """Make a folder exist without entries."""
+        item = codec.folder_marker(folder)
+        made = await self._create(site, item, mine)
+        if made not in await self._finder.search(site, item.attributes):
+            raise ReadBackError("the store does not keep an empty folder")
+        site.index.add(self._row(made, folder, None, item))
+
+    async def delete(self, site: Site, rows: Sequence[Row], mine: set[ItemId]) -> None:
+        """Delete items one by one."""
+        for row in rows:
+            site.check()
+            mine.add(row.id)
+            await self._backend.delete_item(row.id)
+            site.index.discard(row.id)
+
+    async def read_secrets(
+        self, site: Site, items: Sequence[ItemId]
+    ) -> Mapping[ItemId, ItemSecret]:
+        """Read secrets, unlocking items that lock singly.
+
+        Raises:
+            StoreLockedError: The collection is locked.
+        """
+        if not items:
+            return {}
+        try:
+            found = await self._backend.read_secrets(items)
+        except StoreLockedError:
+            await self._unlock_singly(site, items)
+            found = await self._backend.read_secrets(items)
+        site.check()
+        if self._backend.quirks.locked_reads_empty and not all(s.value for s in found.values()):
+            await self._prove_unlocked(site)
+        return found
+
+    async def _unlock_singly(self, site: Site, items: Sequence[ItemId]) -> None:
+        await self._prove_unlocked(site)
+        if not self._backend.quirks.items_lock_singly:
+            raise StoreLockedError("an entry is locked")
+        await self._backend.unlock_items(items)
+        site.check()
+
+    async def _prove_unlocked(self, site: Site) -> None:
+        if await self._backend.is_locked(site.collection):
+            self._finder.doubt()
+            raise StoreLockedError("the wallet is locked")
+        site.check()
+
+    # --- the steps of a write -------------------------------------------------------------------
+
+    async def _look(self, site: Site, folder: FolderName, key: Key) -> tuple[bool, Sequence[Row]]:
+        """Tell whether the folder is new, and what the key holds."""
+        index = site.index
+        exists = index.has_folder(folder)
+        if exists is UNSURE:
+            exists = await self._finder.has_folder(site, folder)
+        if exists is False:
+            return True, ()
+        old = index.rows_of(folder, key)
+        if old is None:
+            old = await self._finder.find_key(site, folder, key)
+        return False, old
+
+    async def _replace(self, job: _Job) -> None:
+        """Store the new item beside or over the old ones, see it, then delete the others."""
+        await self._clear_way(job)
+        item = job.item
+        made = await self._create(job.site, item, job.mine)
+        kept, found = await self._read_back(job, made)
+        if not kept and item.secret.content_type != codec.OCTETS:
+            item = codec.as_octets(item)
+            made = await self._create(job.site, item, job.mine)
+            kept, found = await self._read_back(job, made)
+        if not kept:
+            raise ReadBackError("the store gives back another value than was written")
+        if await self._delete_twins(job, made, found):
+            kept, found = await self._read_back(job, made)
+            if not kept:
+                raise ReadBackError("the value was lost when older copies were removed")
+        self._learn(job, made, item)
+
+    async def _clear_way(self, job: _Job) -> None:
+        """Do first what two providers need before a replacing write."""
+        quirks = self._backend.quirks
+        wanted = job.item.attributes.items()
+        for row in job.old:
+            has = row.attributes.items()
+            if quirks.delete_takes_supersets and has < wanted:
+                await self._delete_first(job, row)
+            elif quirks.schemaless_twins and codec.SCHEMA not in row.attributes:
+                job.mine.add(row.id)
+                await self._backend.set_attributes(row.id, job.item.attributes)
+                job.site.check()
+
+    async def _delete_first(self, job: _Job, row: Row) -> None:
+        if row.id in job.held:
+            await self._backend.delete_item(row.id)
+            job.site.check()
+
+    async def _create(self, site: Site, item: NewItem, mine: set[ItemId]) -> ItemId:
+        made = await self._backend.create_item(site.collection, item, replace=True)
+        mine.add(made)
+        site.check()
+        return made
+
+    async def _read_back(self, job: _Job, made: ItemId) -> tuple[bool, Sequence[ItemId]]:
+        """Tell whether an item is found and holds the entry, and what else has its names."""
+        secrets, found = await asyncio.gather(
+            self.read_secrets(job.site, [made]),
+            self._finder.search(job.site, codec.entry_query(job.folder, job.key)),
+            return_exceptions=True,  # neither may still run when the other has failed
+        )
+        if isinstance(secrets, BaseException):
+            raise secrets
+        if isinstance(found, BaseException):
+            raise found
+        secret = secrets.get(made)
+        if secret is None or made not in found:
+            return False, found
+        back = codec.decode_entry(job.item.attributes[codec.TYPE], secret)
+        return back == job.entry or self._lost_nulls(job.entry, back), found
+
+    def _lost_nulls(self, entry: Entry, back: Entry) -> bool:
+        """Accept a map whose null values came back empty, where the provider knows no null."""
+        if not self._backend.quirks.rewrites_maps or entry.type is not EntryType.MAP:
+            return False
+        same = codec.same_texts(entry, back)
+        if same:
+            _log.warning("the provider turned null values of a map into empty ones")
+        return same
+
+    async def _delete_twins(self, job: _Job, made: ItemId, found: Sequence[ItemId]) -> bool:
+        others = [item for item in found if item != made]
+        if not others:
+            return False
+        twins = await self._entries_among(job, others)
+        for item in twins:
+            job.mine.add(item)
+            await self._backend.delete_item(item)
+            job.site.check()
+        return bool(twins)
+
+    async def _entries_among(self, job: _Job, items: Sequence[ItemId]) -> list[ItemId]:
+        """Leave out other people's items, by their attributes as they are now."""
+        infos = await self._finder.read_items(job.site, items)
+        return [item for item, info in infos.items() if codec.is_entry(info.attributes)]
+
+    def _learn(self, job: _Job, made: ItemId, item: NewItem) -> None:
+        job.site.index.replaced(self._row(made, job.folder, job.key, item), job.old)
+
+    @staticmethod
+    def _row(made: ItemId, folder: FolderName, key: Key | None, item: NewItem) -> Row:
+        kind = codec.entry_type(item.attributes) if key is not None else EntryType.UNKNOWN
+        return Row(made, folder, key, kind, item.label, item.attributes, int(time.time()))
+
+    # --- putting back ---------------------------------------------------------------------------
+
+    async def _put_back(self, job: _Job) -> None:
+        """Make the key hold again what it held before a failed write."""
+        site = job.site
+        try:
+            found = await self._finder.search(site, codec.entry_query(job.folder, job.key))
+            keep = await self._restore(job, found)
+            for item in await self._entries_among(job, [i for i in found if i not in keep]):
+                job.mine.add(item)
+                await self._backend.delete_item(item)
+        except StoreError:
+            _log.error(
+                "an entry could not be put back after a write failed"
+            )  # the error's text is the provider's, and private
+            raise
+        finally:
+            self._forget(job)
+
+    @staticmethod
+    def _forget(job: _Job) -> None:
+        """Look at the key afresh the next time it is asked about."""
+        index = job.site.index
+        index.forget_key(job.folder, job.key)
+        for row in job.old:
+            index.discard(row.id)
+
+    async def _restore(self, job: _Job, found: Sequence[ItemId]) -> set[ItemId]:
+        """Write the old secrets again where they are not what they were."""
+        present = [item for item in job.held if item in found]
+        now = await self.read_secrets(job.site, present)
+        keep = set()
+        for row in job.old:
+            secret = job.held.get(row.id)
+            if secret is None:
+                continue
+            back = now.get(row.id)
+            if back is not None and back.value == secret.value:
+                keep.add(row.id)
+                continue
+            item = NewItem(row.label, row.attributes, secret)
+            keep.add(await self._create(job.site, item, job.mine))
+        return keep
