@@ -108,7 +108,7 @@ class Directory:
     def touch(self) -> None:
         """Doubt the snapshot, as an event asks, and read it again soon."""
         self.fresh = False
-        if self._seen and self._refreshing is None:
+        if self._seen and (self._refreshing is None or self._refreshing.done()):
             self._start()
 
     def forget(self) -> None:
@@ -128,7 +128,8 @@ class Directory:
 
     async def refresh(self) -> None:
         """Read the snapshot again, once for all who ask at the same time."""
-        await asyncio.shield(self._refreshing or self._start())
+        running = self._refreshing
+        await asyncio.shield(self._start() if running is None or running.done() else running)
 
     def _start(self) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._refresh())
@@ -137,9 +138,10 @@ class Directory:
         return task
 
     def _refreshed(self, task: asyncio.Task[None]) -> None:
-        self._refreshing = None
-        if not task.cancelled():
-            task.exception()  # whoever waited has it; nobody else needs it
+        if self._refreshing is task:
+            self._refreshing = None
+        if not task.cancelled() and task.exception() is None and not self.fresh:
+            self.touch()  # an event came with the last of it
 
     async def _refresh(self) -> None:
         for _attempt in range(_PATIENCE):
