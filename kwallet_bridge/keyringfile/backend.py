@@ -106,6 +106,10 @@ class KeyringFileBackend:
 
     # --- collections ----------------------------------------------------------------------------
 
+    async def is_reachable(self) -> bool:
+        """Tell that somebody could answer: always."""
+        return True
+
     async def collections(self) -> Sequence[Collection]:
         """List the files."""
         return [

@@ -100,6 +100,10 @@ class SecretServiceBackend:
 
     # --- collections -----------------------------------------------------------------------
 
+    async def is_reachable(self) -> bool:
+        """Tell whether a provider is on the bus or can be started, without starting it."""
+        return self._link.current is not None or await self._link.can_start()
+
     async def collections(self) -> Sequence[Collection]:
         """List the collections people made."""
         return await self._ask(self._collections)

@@ -66,6 +66,20 @@ class ProviderLink:
         await provider.identify()
         return provider
 
+    async def can_start(self) -> bool:
+        """Tell whether a provider is there, or can be started; starts nothing."""
+        try:
+            if not self._following:
+                await join_or_start(self._runs, "follow", self.follow)
+            if self.current is not None:
+                return True
+            (known,) = await self._bus.call(
+                names.DBUS, names.DBUS_PATH, names.DBUS, "ListActivatableNames"
+            )
+        except (BusError, StoreUnavailableError):
+            return False
+        return isinstance(known, list) and self._name in known
+
     async def is_replaced(self, provider: Provider) -> bool:
         """Tell whether a provider is the present one no more, once all news of it have come."""
         if self.current is provider:

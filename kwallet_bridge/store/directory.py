@@ -280,7 +280,7 @@ class Directory:
         if found is not None:
             return found
         name = self._hidden.get(wallet)
-        if name is None:
+        if name is None and self._backend.quirks.forgets_label_case:
             folded = wallet.casefold()
             name = next((n for n in self._listing if n.casefold() == folded), None)
         if name is None:

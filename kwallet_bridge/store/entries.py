@@ -82,6 +82,10 @@ class EntryStore:
 
     # --- wallets --------------------------------------------------------------------------------
 
+    async def is_reachable(self) -> bool:
+        """Tell whether there is a store to serve from, without asking or starting it."""
+        return await self._backend.is_reachable()
+
     async def list_wallets(self) -> Sequence[WalletName]:
         """List wallets, each once, the default one under its configured name."""
         return await self._directory.list_wallets()
@@ -120,6 +124,17 @@ class EntryStore:
             await self._directory.refresh()
             self._directory.remember(made, wallet)
         await self._finish(self._jobs.make_folders(self._open_site(made), DEFAULT_FOLDERS))
+
+    async def prepare(self, wallet: WalletName) -> bool:
+        """Give an unlocked wallet that holds nothing of KWallet's its usual folders."""
+        site = await self._site(wallet)
+        for schema in (codec.MARKER_SCHEMA, codec.ENTRY_SCHEMA):
+            if await self._backend.search(site.collection, {codec.SCHEMA: schema}):
+                return False
+        if await self.list_folders(wallet):
+            return False
+        await self._finish(self._jobs.make_folders(site, DEFAULT_FOLDERS))
+        return True
 
     async def lock(self, wallet: WalletName) -> None:
         """Lock a wallet, unless the settings say that closing one leaves it unlocked."""

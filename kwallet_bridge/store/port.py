@@ -166,6 +166,9 @@ class ItemBackend(Protocol):
     def subscribe(self, listener: Callable[[BackendEvent], None]) -> None:
         """Have ``listener`` told of every event from now on."""
 
+    async def is_reachable(self) -> bool:
+        """Tell whether somebody could answer, without asking or starting them."""
+
     async def collections(self) -> Sequence[Collection]:
         """List the collections people made: no ``session`` collection, no empty label. No prompt."""
 
@@ -333,6 +336,12 @@ class Store(Protocol):
     def configure(self, settings: StoreSettings) -> None:
         """Use other settings from now on."""
 
+    def canonical(self, wallet: WalletName) -> WalletName:
+        """Give the name under which a wallet is listed, of several it answers to."""
+
+    async def is_reachable(self) -> bool:
+        """Tell whether there is a store to serve from, without asking or starting it."""
+
     async def list_wallets(self) -> Sequence[WalletName]:
         """List wallets, each once, the default one under its configured name. No prompt."""
 
@@ -344,6 +353,12 @@ class Store(Protocol):
 
     async def create_wallet(self, wallet: WalletName, *, window_id: str = "") -> None:
         """Make a wallet, prompting if needed."""
+
+    async def prepare(self, wallet: WalletName) -> bool:
+        """Give an unlocked wallet that holds nothing of KWallet's its usual folders.
+
+        True if they were made. A provider's own first collection becomes a wallet so.
+        """
 
     async def lock(self, wallet: WalletName) -> None:
         """Lock a wallet."""

@@ -18,7 +18,7 @@ from kwallet_bridge.errors import (
     StoreError,
     WalletNotFoundError,
 )
-from kwallet_bridge.model import AppId, Handle, WalletName
+from kwallet_bridge.model import DEFAULT_FOLDERS, AppId, Handle, WalletName
 from kwallet_bridge.store import port
 from kwallet_bridge.wallet import events
 from kwallet_bridge.wallet.access import AccessRules
@@ -63,6 +63,7 @@ class WalletService:
         self._asker = asker
         self._next_transaction = 0
         self._closed_here: set[WalletName] = set()
+        self._prepared: set[WalletName] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opening: dict[str, set[asyncio.Task[Handle]]] = {}
         self._idle = IdleWatch(self._loop, wallets, self._close_idle)
@@ -84,7 +85,7 @@ class WalletService:
 
     async def is_enabled(self, _: str) -> bool:
         """Tell whether the wallet system is switched on and has a store to serve from."""
-        return self.settings.enabled
+        return self.settings.enabled and await self._store.is_reachable()
 
     async def open(self, caller: str, *, wallet: WalletName, window_id: int, appid: AppId) -> int:
         """Open a wallet, prompting if needed, and answer when it is open; -1 on failure."""
@@ -180,10 +181,12 @@ class WalletService:
         if self._access.denied(wallet, appid):
             raise AccessDeniedError("kwalletrc denies this application the wallet")
         opened = await self._find_open(wallet)
+        wallet = self._store.canonical(wallet)
         # Who has just typed the wallet's password is not asked again.
         known = opened is None or opened.has_session(appid)
         if opened is None:
             await self._unlock_or_create(wallet, str(window_id) if window_id > 0 else "")
+        await self._prepare(wallet)
         if not await self._access.allows(wallet, appid, caller, known=known):
             raise AccessDeniedError("the application was denied the wallet")
         # While a person was asked the wallet may have been closed, and opened anew.
@@ -206,20 +209,41 @@ class WalletService:
             return  # another open was first, or the provider's signal was
         self._admit(wallet)
         if created:
-            for _ in range(2):  # once for each of the two folders of a new wallet
-                self._tell(events.FolderListUpdated(wallet))
+            self._prepared.add(wallet)
+            self._tell_folders_made(wallet)
             self._tell(events.WalletCreated(wallet))
             self._tell(events.WalletListDirty())
         self._tell(events.WalletOpened(wallet))
+
+    async def _prepare(self, wallet: WalletName) -> None:
+        """Make the usual folders in a collection that becomes a wallet by this first open."""
+        if wallet in self._prepared:
+            return
+        self._prepared.add(wallet)
+        try:
+            made = await self._store.prepare(wallet)
+        except StoreError as error:
+            self._prepared.discard(wallet)
+            _log.warning("the usual folders could not be made: %s", type(error).__name__)
+            return
+        if made:
+            self._tell_folders_made(wallet)
+
+    def _tell_folders_made(self, wallet: WalletName) -> None:
+        for _ in DEFAULT_FOLDERS:
+            self._tell(events.FolderListUpdated(wallet))
 
     async def _find_open(self, wallet: WalletName) -> OpenWallet | None:
         """Find an open wallet; one that is unlocked in the store counts, as after PAM's open."""
         opened = self._wallets.by_name(wallet)
         if opened is not None or not wallet or wallet in self._closed_here:
             return opened
-        if await self._store.wallet_state(wallet) is not port.WalletState.UNLOCKED:
-            return None
-        return self._wallets.by_name(wallet) or self._admit(wallet)
+        state = await self._store.wallet_state(wallet)
+        wallet = self._store.canonical(wallet)
+        opened = self._wallets.by_name(wallet)
+        if opened is not None or wallet in self._closed_here:
+            return opened
+        return self._admit(wallet) if state is port.WalletState.UNLOCKED else None
 
     def _admit(self, wallet: WalletName) -> OpenWallet:
         self._closed_here.discard(wallet)
@@ -292,7 +316,7 @@ class WalletService:
 
     async def list_users(self, _: str, *, wallet: WalletName) -> Sequence[str]:
         """List the applications with a session on an open wallet, each once."""
-        opened = self._wallets.by_name(wallet)
+        opened = self._wallets.by_name(self._store.canonical(wallet))
         return list(dict.fromkeys(appid for appid, _ in opened.sessions)) if opened else []
 
     async def disconnect_application(
@@ -321,8 +345,11 @@ class WalletService:
         return sorted(await self._store.list_wallets(), key=lambda name: (name.casefold(), name))
 
     async def delete_wallet(self, _: str, *, wallet: WalletName) -> int:
-        """Delete a wallet; -1 if there is none. Closes it by force first."""
+        """Delete a wallet, unlocking it if needed; -1 if there is none. Closes it by force."""
         try:
+            if await self._store.wallet_state(wallet) is port.WalletState.LOCKED:
+                await self._store.unlock(wallet)
+            wallet = self._store.canonical(wallet)
             await self._store.delete_wallet(wallet)
         except WalletNotFoundError:
             return FAILED

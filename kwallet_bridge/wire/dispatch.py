@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kwallet_bridge.bus.incoming import IncomingCall
     from kwallet_bridge.wallet.contents import Contents
     from kwallet_bridge.wallet.service import WalletService
-    from kwallet_bridge.wallet.state import OpenWallets
     from kwallet_bridge.wire.calls import Call
     from kwallet_bridge.wire.peers import Peers
 
@@ -41,6 +40,8 @@ class _Bound:
     keywords: tuple[str, ...]
     element: str
     """Type of the values of an ``a{sv}`` answer; "" for other answers."""
+    waits: bool
+    """Whether the call waits for the peer's earlier ones; opens do not, a person may be slow."""
 
 
 class Dispatcher:
@@ -52,12 +53,10 @@ class Dispatcher:
         loop: asyncio.AbstractEventLoop,
         service: WalletService,
         contents: Contents,
-        wallets: OpenWallets,
         peers: Peers,
     ) -> None:
         """Serve calls with ``service`` and ``contents``."""
         self.lanes = Lanes(loop)
-        self._wallets = wallets
         self._peers = peers
         self.observer: Callable[[IncomingCall, float, str], None] | None = None
         """Told of each answered call: the call, its seconds, and its outcome in a word."""
@@ -78,21 +77,10 @@ class Dispatcher:
         def work() -> Any:
             return self._run(bound, call)
 
-        lane = self._lane(bound, call)
-        if lane is None:
-            self.lanes.run_free(work)
+        if bound.waits:
+            self.lanes.enter(call.sender, work)
         else:
-            self.lanes.enter((call.sender, lane), work)
-
-    def _lane(self, bound: _Bound, call: IncomingCall) -> str | None:
-        """Name the wallet a call is about; opens and questions about no wallet wait for nobody."""
-        if not bound.keywords or bound.row.member.startswith("open"):
-            return None
-        first = call.body[0]
-        if isinstance(first, int):
-            opened = self._wallets.by_handle(first)
-            return opened.name if opened is not None else None
-        return str(first)
+            self.lanes.run_free(work)
 
     async def _run(self, bound: _Bound, call: IncomingCall) -> None:
         started = time.perf_counter() if self.observer is not None else 0.0
@@ -145,6 +133,7 @@ def _bind(row: Call, service: WalletService, contents: Contents) -> _Bound:
         handler=getattr(part, row.handler.__name__),
         keywords=tuple(argument.keyword for argument in row.arguments),
         element=element,
+        waits=not row.member.startswith("open"),
     )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Order: one peer's calls on one wallet take effect in the order sent.
+"""Order: one peer's calls take effect, and are answered, in the order sent.
 
-A lane is a queue per (peer, wallet). A call whose lane is free starts at once; others wait for
-those before them, so one peer's prompt or flood never delays another peer. What a peer sent is
+A lane is a queue per peer. A call whose lane is free starts at once; others wait for
+those before them, so one peer's flood or slow call never delays another peer. What a peer sent is
 carried out even when the peer is gone by then, as kwalletd does: ``dbus-send`` never waits.
 """
 

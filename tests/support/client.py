@@ -100,7 +100,11 @@ class RawClient:
         """Connect to a ``unix:path=`` or ``unix:abstract=`` address and say Hello."""
         stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         parts = dict(part.split("=", 1) for part in address.removeprefix("unix:").split(","))
-        stream.connect(parts["path"] if "path" in parts else "\0" + parts["abstract"])
+        try:
+            stream.connect(parts["path"] if "path" in parts else "\0" + parts["abstract"])
+        except OSError:
+            stream.close()
+            raise
         stream.sendall(b"\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\r\n")
         answer = stream.recv(4096)
         if not answer.startswith(b"OK "):

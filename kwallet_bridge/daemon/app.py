@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The composition root: bus, store, service, dispatch, and the order they end in."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.config import read_settings
+from kwallet_bridge.daemon.process import notify
+from kwallet_bridge.daemon.stores import open_store
+from kwallet_bridge.errors import BusLostError, NameTakenError
+from kwallet_bridge.wallet.contents import Contents
+from kwallet_bridge.wallet.service import WalletService
+from kwallet_bridge.wallet.state import OpenWallets
+from kwallet_bridge.wire.dispatch import Dispatcher
+from kwallet_bridge.wire.generations import BUS_NAMES
+from kwallet_bridge.wire.peers import Peers
+from kwallet_bridge.wire.signals import SignalWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kwallet_bridge.store.port import Store
+
+_DRAIN_SECONDS = 10.0
+"""How long started calls may take to end once we were asked to stop."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks of the daemon."""
+
+    store: str = "auto"
+    names: Sequence[str] = BUS_NAMES
+    bus_address: str | None = None
+
+
+class Daemon:
+    """Everything that runs, from the first name owned to the last write done."""
+
+    def __init__(self, bus: BusConnection, store: Store) -> None:
+        """Put the parts together; nothing is on the bus yet."""
+        loop = asyncio.get_running_loop()
+        self._bus = bus
+        self._store = store
+        wallets = OpenWallets()
+        signals = SignalWriter(bus)
+        self._service = WalletService(
+            store=store,
+            wallets=wallets,
+            tell=signals.tell,
+            read_settings=lambda: read_settings(os.environ),
+        )
+        contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
+        self._dispatcher = Dispatcher(
+            loop=loop,
+            service=self._service,
+            contents=contents,
+            peers=Peers(bus, vanished=self._service.peer_vanished),
+        )
+
+    async def claim(self, names: Sequence[str]) -> None:
+        """Answer calls, then own the names: nobody may find a name without its objects.
+
+        Raises:
+            NameTakenError: Another program owns one of them; none is kept.
+        """
+        self._bus.serve(self._dispatcher.handle)
+        for name in names:
+            await self._bus.request_name(name)
+
+    async def run(self) -> None:
+        """Serve until asked to stop, or until a name or the bus is lost.
+
+        Raises:
+            NameTakenError: Another program took one of our names.
+            BusLostError: The bus ended.
+        """
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        for future in (self._bus.lost, self._bus.name_lost):
+            future.add_done_callback(lambda _: stop.set())
+        await stop.wait()
+        await self._end()
+        if self._bus.name_lost.done() and not self._bus.name_lost.cancelled():
+            raise NameTakenError(f"another program took {self._bus.name_lost.result()}")
+
+    async def _end(self) -> None:
+        """Let every started call end, then close the store, then the bus."""
+        notify("STOPPING=1")
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self._service.stop()
+                await self._dispatcher.lanes.drain()
+                await self._store.close()
+        except TimeoutError:
+            _log.warning("some calls did not end in time")
+        if self._bus.lost.done():
+            raise BusLostError("the message bus is gone")
+        self._bus.close()
+
+
+async def serve(options: Options) -> None:
+    """Run the daemon to its end; raises what ended it against its will."""
+    bus = await BusConnection.connect(options.bus_address)
+    store = await open_store(options.store, bus=bus, environ=os.environ)
+    daemon = Daemon(bus, store)
+    await daemon.claim(options.names)
+    gc.collect()
+    gc.freeze()
+    notify("READY=1")
+    _log.info("serving %s", ", ".join(options.names))
+    await daemon.run()
