@@ -33,6 +33,7 @@ class Command:
 COMMANDS = (
     Command("daemon", "daemon", "serve the KWallet names on the session bus"),
     Command("inspect", "inspect", "show what a .kwl wallet file holds"),
+    Command("session", "session", "switch this session over to the bridge, or back"),
 )
 EXIT_INTERRUPTED = 130
 ABOUT = "Keep what KDE programs store in KWallet in your Secret Service provider."

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge import __version__
 from kwallet_bridge.session.quoting import quote_activation, quote_desktop, quote_unit
+from kwallet_bridge.wire.generations import BUS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 APP_ID: Final = "org.kwallet_bridge.bridge"
 UNIT: Final = "kwallet-bridge.service"
-BUS_NAMES: Final = ("org.kde.kwalletd6", "org.kde.kwalletd5", "org.kde.kwalletd")
 MAIN_NAME: Final = "org.kde.kwalletd6"
 TARGET: Final = "graphical-session.target"
 RELEASE_DATE: Final = "2026-11-22"

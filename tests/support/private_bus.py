@@ -28,7 +28,7 @@ CONFIGURATION = """\
   <keep_umask/>
   <listen>unix:path={socket}</listen>
   <auth>EXTERNAL</auth>
-  <servicedir>{services}</servicedir>
+  <servicedir>{services}</servicedir>{standard}
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>
     <allow eavesdrop="true"/>
@@ -44,6 +44,7 @@ CONFIGURATION = """\
   <limit name="max_names_per_connection">50000</limit>
 </busconfig>
 """
+STANDARD_DIRS = "<standard_session_servicedirs/>"
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 15.0
 
@@ -317,8 +318,11 @@ def _scratch_env(folder: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def private_bus(root: Path = Path("/")) -> Iterator[PrivateBus]:
+def private_bus(root: Path = Path("/"), *, system_data: Path | None = None) -> Iterator[PrivateBus]:
     """Run a private bus for the length of a with block.
+
+    With ``system_data`` the bus finds activation files as a real session's does: in the scratch
+    XDG_DATA_HOME first, then below that directory, which stands for ``/usr/share``.
 
     With ``root`` the bus's folder lies inside of that root, so that programs started with
     ``inside_root`` share its socket and home with programs outside.
@@ -329,10 +333,16 @@ def private_bus(root: Path = Path("/")) -> Iterator[PrivateBus]:
     (folder / "services").mkdir()
     configuration = folder / "bus.conf"
     configuration.write_text(
-        CONFIGURATION.format(socket=folder / "bus", services=folder / "services"),
+        CONFIGURATION.format(
+            socket=folder / "bus",
+            services=folder / "services",
+            standard="" if system_data is None else STANDARD_DIRS,
+        ),
         encoding="utf-8",
     )
     bus = PrivateBus(folder, root, _scratch_env(folder))
+    if system_data is not None:
+        bus.env["XDG_DATA_DIRS"] = str(system_data)
     try:
         bus._daemon = _start_daemon(configuration, bus.env)
         yield bus

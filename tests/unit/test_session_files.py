@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import ROOT
 
-from kwallet_bridge.session.files import BUS_NAMES, UNIT, Places, plan_files, render_unit
+from kwallet_bridge.session.files import UNIT, Places, plan_files, render_unit
 from kwallet_bridge.session.quoting import quote_activation, quote_desktop, quote_unit
+from kwallet_bridge.wire.generations import BUS_NAMES
 
 PROGRAM = ["/usr/bin/kwallet-bridge"]
 COMMITTED = ROOT / "dbus-services"

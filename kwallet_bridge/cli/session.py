@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``kwallet-bridge session``: switch over, switch back, show who answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.errors import UsageError
+from kwallet_bridge.session.census import KSECRETD, find_owner
+from kwallet_bridge.session.files import Places, plan_files
+from kwallet_bridge.session.manifest import is_in_place, load_manifest, manifest_path
+from kwallet_bridge.session.packaging import install_package, uninstall_package
+from kwallet_bridge.session.takeover import Takeover
+from kwallet_bridge.wire.generations import BUS_NAMES
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from kwallet_bridge.session.files import PlannedFile
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    install = actions.add_parser("install", help="answer the KWallet names from now on")
+    install.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    uninstall = actions.add_parser("uninstall", help="leave files and bus as they were found")
+    status = actions.add_parser("status", help="show what is installed and who answers")
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+    actions.add_parser("start", help="have the bus start the service if it does not run")
+    for action in (install, uninstall):
+        action.add_argument("--system", action="store_true", help="write a package's files only")
+        action.add_argument("--prefix", default="/usr", help="where the package lives (/usr)")
+        action.add_argument("--destdir", default="/", help="put the files below this directory")
+    for action in (install, uninstall, status):  # uninstall: with --system
+        action.add_argument("--program", help="path of kwallet-bridge to be started")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Do what was asked."""
+    if getattr(args, "system", False):
+        return _package(args)
+    return asyncio.run(_act(args, os.environ))
+
+
+def _package(args: argparse.Namespace) -> int:
+    prefix, destdir = Path(args.prefix), Path(args.destdir).absolute()
+    if not prefix.is_absolute():
+        raise UsageError("--prefix must be an absolute path")
+    program = args.program or str(prefix / "bin/kwallet-bridge")
+    planned = plan_files(Places.of_system(prefix), [program])
+    if args.action == "install" and args.dry_run:
+        _show_plan(planned)
+        return 0
+    work = install_package if args.action == "install" else uninstall_package
+    for path in work(planned, destdir):
+        print(path)
+    return 0
+
+
+async def _act(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    record = manifest_path(environ)
+    planned: list[PlannedFile] = []
+    program = ""
+    if args.action in {"install", "status"}:
+        manifest = load_manifest(record) if args.action == "status" else None
+        given = args.program or (manifest.program if manifest else None)
+        program = find_program(given, sys.argv[0])
+        planned = plan_files(Places.of_user(environ), [program])
+    if args.action == "install" and args.dry_run:
+        _show_plan(planned)
+        return 0
+    bus = await BusConnection.connect()
+    try:
+        if args.action == "status":
+            return await _show_status(bus, planned, record, as_json=args.json)
+        takeover = Takeover(bus, program=program, planned=planned, record=record, say=print)
+        await {
+            "install": takeover.install,
+            "uninstall": takeover.uninstall,
+            "start": takeover.start,
+        }[args.action]()
+        if args.action == "install":
+            await _note_ksecretd(bus)
+    finally:
+        bus.close()
+    return 0
+
+
+def find_program(given: str | None, invoked: str) -> str:
+    """Give the absolute path of the program the files shall start.
+
+    Raises:
+        UsageError: There is none that would run outside of this shell.
+    """
+    candidates = [given] if given else [invoked, "kwallet-bridge"]
+    for candidate in candidates:
+        found = shutil.which(candidate)
+        if found and not found.endswith("__main__.py"):
+            return str(Path(found).absolute())
+    raise UsageError("kwallet-bridge is not installed as a program; give its path with --program")
+
+
+def _show_plan(planned: list[PlannedFile]) -> None:
+    for file in planned:
+        state = "is there" if is_in_place(file) else "would be written"
+        print(f"{file.path}: {state}")
+
+
+async def _note_ksecretd(bus: BusConnection) -> None:
+    owner = await find_owner(bus, KSECRETD)
+    if owner is not None:
+        print(f"{owner} was started at login and keeps running: it is a Secret Service provider")
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    installed: bool
+    files: dict[str, bool]
+    owners: dict[str, str]
+
+
+async def _show_status(
+    bus: BusConnection, planned: list[PlannedFile], record: Path, *, as_json: bool
+) -> int:
+    owners = {name: await find_owner(bus, name) for name in BUS_NAMES}
+    status = _Status(
+        installed=load_manifest(record) is not None,
+        files={str(file.path): is_in_place(file) for file in planned},
+        owners={name: str(owner or "nobody") for name, owner in owners.items()},
+    )
+    if as_json:
+        shown: dict[str, Any] = {name: getattr(status, name) for name in status.__slots__}
+        print(json.dumps(shown, indent=1))
+    else:
+        print("installed for this user" if status.installed else "not installed for this user")
+        for path, there in status.files.items():
+            print(f"{'in place' if there else 'absent or changed'}: {path}")
+        for name, owner in status.owners.items():
+            print(f"{name}: {owner}")
+    return 0
