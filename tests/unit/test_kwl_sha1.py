@@ -4,6 +4,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import random
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -106,13 +107,20 @@ def test_a_library_without_the_function_is_passed_by(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("_fresh_library")
+def test_a_python_without_ctypes_reads_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No ctypes, no speed, same digest."""
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    assert sha1._native_compress() is None
+    assert sha1.kde_sha1(b"abc", Profile.KF5).hex() == KNOWN[b"abc"][1]
+
+
+@pytest.mark.usefixtures("_fresh_library")
 def test_a_library_that_answers_wrongly_is_passed_by(monkeypatch: pytest.MonkeyPatch) -> None:
     """A libcrypto of another layout is noticed by its known answer."""
     monkeypatch.setattr(sha1, "_ABC", bytes(20))
     assert sha1._native_compress() is None
 
 
-@pytest.mark.usefixtures("_compression")
 @pytest.mark.parametrize("password", KEYS, ids=len)
 def test_keys_of_the_old_scheme(password: bytes) -> None:
     """A password of each tested length gives KDE's key in both profiles."""
