@@ -125,6 +125,9 @@ class ProviderLink:
                 timeout=self._start_timeout,
             )
         except (BusReplyError, BusTimeoutError) as error:
+            # The bus refuses to start what nothing can start, even if it runs by now.
+            if self.current is not None:
+                return
             name = error.name if isinstance(error, BusReplyError) else ""
             raise StoreUnavailableError(
                 "no Secret Service provider could be started", dbus_name=name

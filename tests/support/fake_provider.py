@@ -73,6 +73,7 @@ class FakeProvider:
         self._sessions: dict[str, AesCbc | None] = {}
         self._numbers = itertools.count(1)
         self._bus: BusConnection | None = None
+        self._ending: list[BusConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- life ------------------------------------------------------------------------------
@@ -85,12 +86,10 @@ class FakeProvider:
 
     async def stop(self) -> None:
         """Leave the bus, and return once we left."""
-        if self._bus is not None:
-            bus, self._bus = self._bus, None
-            bus.close()
-            await asyncio.wait([bus.lost])
-        self._sessions.clear()
-        self.prompts.open.clear()
+        self._die()
+        # Until an old connection has ended, a new one could inherit its descriptor's number.
+        while self._ending:
+            await asyncio.wait([self._ending.pop().lost])
 
     async def restart(self) -> None:
         """Come back under another unique name, with what files kept."""
@@ -179,6 +178,7 @@ class FakeProvider:
         self.prompts.open.clear()
         if bus is not None:
             bus.close()
+            self._ending.append(bus)
 
     def _answer(self, call: IncomingCall) -> Answer:
         interface = call.interface.removeprefix(SECRET)
