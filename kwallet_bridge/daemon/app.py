@@ -21,12 +21,14 @@ from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
 from kwallet_bridge.wire.dispatch import Dispatcher
 from kwallet_bridge.wire.generations import BUS_NAMES
+from kwallet_bridge.wire.monitor import Monitor
 from kwallet_bridge.wire.peers import Peers
 from kwallet_bridge.wire.signals import SignalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kwallet_bridge.bus.incoming import IncomingCall
     from kwallet_bridge.store.port import Store
 
 _DRAIN_SECONDS = 10.0
@@ -61,12 +63,11 @@ class Daemon:
             read_settings=lambda: read_settings(os.environ),
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
+        peers = Peers(bus, vanished=self._service.peer_vanished)
         self._dispatcher = Dispatcher(
-            loop=loop,
-            service=self._service,
-            contents=contents,
-            peers=Peers(bus, vanished=self._service.peer_vanished),
+            loop=loop, service=self._service, contents=contents, peers=peers
         )
+        self._monitor = Monitor(bus, peers, observe_with=self._dispatcher.observe_with)
 
     async def claim(self, names: Sequence[str]) -> None:
         """Answer calls, then own the names: nobody may find a name without its objects.
@@ -74,9 +75,13 @@ class Daemon:
         Raises:
             NameTakenError: Another program owns one of them; none is kept.
         """
-        self._bus.serve(self._dispatcher.handle)
+        self._bus.serve(self._receive)
         for name in names:
             await self._bus.request_name(name)
+
+    def _receive(self, call: IncomingCall) -> None:
+        if not self._monitor.handle(call):
+            self._dispatcher.handle(call)
 
     async def run(self) -> None:
         """Serve until asked to stop, or until a name or the bus is lost.
@@ -99,6 +104,7 @@ class Daemon:
     async def _end(self) -> None:
         """Let every started call end, then close the store, then the bus."""
         notify("STOPPING=1")
+        self._monitor.close()
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await self._service.stop()

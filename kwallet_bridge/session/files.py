@@ -146,10 +146,13 @@ PartOf=graphical-session.target
 Before=plasma-kded6.service plasma-kded.service plasma-plasmashell.service
 
 [Service]
-Type=dbus
+# Ready means that all names are owned, not the first of them.
+Type=notify
 BusName={name}
 ExecStart={program}
 Restart=on-failure
+# The bus ended, or another program owns a name: starting again would not help.
+RestartPreventExitStatus=51 52
 Slice=session.slice
 TimeoutStopSec=10
 

@@ -64,6 +64,10 @@ class Dispatcher:
         if len(self._rows) != len(CALLS):
             raise ValueError("two rows answer one call")
 
+    def observe_with(self, observer: Callable[[IncomingCall, float, str], None] | None) -> None:
+        """Have each call that begins from now on told to ``observer``; None for nobody."""
+        self.observer = observer
+
     def handle(self, call: IncomingCall) -> None:
         """Answer one call, now or later."""
         bound = None
@@ -118,7 +122,7 @@ class Dispatcher:
                 where.tb_lineno if where else 0,
             )
             call.fail(incoming.FAILED, "internal error")
-        if self.observer is not None:
+        if self.observer is not None and started:
             self.observer(call, time.perf_counter() - started, outcome)
 
 
