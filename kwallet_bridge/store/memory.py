@@ -62,7 +62,7 @@ class _Box:
     file: str
     locked: bool = False
     items: dict[ItemId, _Item] = field(default_factory=dict)
-    doomed: list[dict[str, str]] = field(default_factory=list)
+    doomed: set[ItemId] = field(default_factory=set)
 
     def __repr__(self) -> str:
         return "_Box(...)"
@@ -354,7 +354,11 @@ class MemoryBackend:
         collection, held = self._find(item)
         del box.items[item]
         if self._quirks.delete_takes_supersets:
-            box.doomed.append(held.attributes)
+            # They go from the file at once and from memory at the restart; later items stay.
+            lost = (
+                i for i, other in box.items.items() if _within(held.attributes, other.attributes)
+            )
+            box.doomed.update(lost)
         self._emit(ItemTouched(collection, item))
 
     async def close(self) -> None:
@@ -459,11 +463,7 @@ class MemoryBackend:
     def _reload(self, collection: CollectionId, box: _Box) -> None:
         if self._quirks.forgets_label_case:
             box.label = box.label.lower().capitalize()
-        kept = [
-            held
-            for held in box.items.values()
-            if not any(_within(gone, held.attributes) for gone in box.doomed)
-        ]
+        kept = [held for item, held in box.items.items() if item not in box.doomed]
         box.doomed.clear()
         box.items.clear()
         for held in kept:

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every run meant to do and did: one private file of JSON lines, appended and synced.
+
+``docs/reference/journal.md`` describes the lines. What is meant is on disk before the first write
+to the provider, so a run killed at any moment is known completely. The file holds names, which is
+why only its owner may read it, and keyed digests of values; the digests' key is kept in the
+provider, so the file alone cannot be used to try passwords.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import JournalError
+from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place
+from kwallet_bridge.model import WalletName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+FILE_NAME = "migrations.jsonl"
+VERSION = 1
+_SYNC_ROWS = 64
+"""Outcomes are synced in batches: one that is lost is found again by looking at the provider."""
+
+
+@dataclass(slots=True)
+class Intent:
+    """One write a run meant to do, and how it ended as far as is known."""
+
+    number: int
+    place: Place
+    action: Action
+    digest: str
+    outcome: Outcome = Outcome.PENDING
+
+    def __repr__(self) -> str:
+        return f"Intent({self.number}, {self.action}, {self.outcome})"
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """One run as the journal tells it."""
+
+    id: str
+    started: int
+    destination: str
+    sources: tuple[str, ...]
+    intents: dict[int, Intent] = field(default_factory=dict)
+    collections: list[str] = field(default_factory=list)
+    ended: int = 0
+    state: str = "running"
+    by_place: dict[Place, Intent] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the run was cut off before its end."""
+        return self.state == "running"
+
+    def unfinished(self) -> frozenset[Place]:
+        """Give the places where a replacement may have been cut off."""
+        return frozenset(
+            intent.place
+            for intent in self.intents.values()
+            if intent.action is Action.REPLACE and intent.outcome is Outcome.PENDING
+        )
+
+    def add(self, intent: Intent) -> None:
+        """Add an intent, or one that supersedes an earlier one of the same row."""
+        self.intents[intent.number] = intent
+        self.by_place[intent.place] = intent
+
+
+class Journal:
+    """The file, opened and locked against a second migration."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        """Take over an open, locked descriptor; use :func:`open_journal`."""
+        self._descriptor = descriptor
+        self._path = path
+        self._size = os.fstat(descriptor).st_size
+        self._unsynced = 0
+        self.runs: dict[str, RunRecord] = {}
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Read every run; a torn last line, left by a crash, is cut off.
+
+        Raises:
+            JournalError: A line is damaged.
+        """
+        data = _read_all(self._descriptor, self._size)
+        whole = data.rfind(b"\n") + 1
+        if whole != len(data):
+            os.ftruncate(self._descriptor, whole)
+            self._size = whole
+        for number, line in enumerate(data[:whole].splitlines(), 1):
+            try:
+                self._apply(json.loads(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise JournalError(f"line {number} of the migration journal is damaged") from error
+
+    def find_open(self, destination: str, sources: Sequence[str]) -> RunRecord | None:
+        """Find the interrupted run of the same sources and destination, the last one first."""
+        for run in reversed(list(self.runs.values())):
+            if run.is_open and run.destination == destination and run.sources == tuple(sources):
+                return run
+        return None
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def begin(self, destination: str, sources: Sequence[str]) -> RunRecord:
+        """Begin a run; on disk when this returns."""
+        now = int(time.time())
+        name = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + "-" + secrets.token_hex(2)
+        line = {"type": "run", "version": VERSION, "run": name, "at": now}
+        self._append([line | {"to": destination, "from": list(sources)}], sync=True)
+        return self.runs[name]
+
+    def note_collection(self, run: RunRecord, wallet: str) -> None:
+        """Note that the run is about to make a collection."""
+        self._append([{"type": "collection", "run": run.id, "wallet": wallet}], sync=True)
+
+    def intend(self, run: RunRecord, intents: Iterable[tuple[Place, Action, str]]) -> None:
+        """Note what the run is about to write; on disk when this returns."""
+        number = max(run.intents, default=0)
+        lines = []
+        for place, action, digest in intents:
+            before = run.by_place.get(place)
+            # What an earlier attempt replaced is kept already: a replacement stays one.
+            chosen = Action.REPLACE if before and before.action is Action.REPLACE else action
+            if before and before.digest == digest and before.action is chosen:
+                continue
+            if before is None:
+                number += 1
+            lines.append(
+                {
+                    "type": "intent",
+                    "run": run.id,
+                    "row": before.number if before else number,
+                    "action": chosen,
+                    "digest": digest,
+                }
+                | _place_fields(place)
+            )
+        self._append(lines, sync=True)
+
+    def note(self, run: RunRecord, place: Place, outcome: Outcome) -> None:
+        """Note how a row ended; synced now and then."""
+        intent = run.by_place[place]
+        line = {"type": "outcome", "run": run.id, "row": intent.number, "outcome": outcome}
+        self._unsynced += 1
+        self._append([line], sync=self._unsynced >= _SYNC_ROWS)
+
+    def end(self, run: RunRecord, state: str) -> None:
+        """Note that a run is finished, undone or confirmed."""
+        line = {"type": "end", "run": run.id, "state": state, "at": int(time.time())}
+        self._append([line], sync=True)
+
+    def forget_names(self, run: RunRecord) -> None:
+        """Rewrite the file without the rows of a run that can no longer be undone."""
+        data = _read_all(self._descriptor, self._size)
+        kept = []
+        for line in data.splitlines(keepends=True):
+            fields = json.loads(line)
+            if fields["run"] != run.id or fields["type"] in {"run", "end"}:
+                kept.append(line)
+        self._replace(b"".join(kept))
+
+    def close(self) -> None:
+        """Sync what is not synced, and let go."""
+        if self._descriptor < 0:
+            return
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise JournalError("the migration journal could not be saved") from error
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _append(self, lines: Sequence[Mapping[str, object]], *, sync: bool) -> None:
+        data = b"".join(
+            json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+            for line in lines
+        )
+        try:
+            _write_all(self._descriptor, data)
+            if sync:
+                os.fsync(self._descriptor)
+                self._unsynced = 0
+        except OSError as error:
+            self._cut_back()
+            raise JournalError(
+                f"the migration journal cannot be written ({error.strerror}); nothing further was"
+                " written"
+            ) from error
+        self._size += len(data)
+        for line in lines:
+            self._apply(line)
+
+    def _cut_back(self) -> None:
+        """Drop half a line that a full disk left."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, self._size)
+
+    def _replace(self, data: bytes) -> None:
+        fresh = self._path.with_suffix(".new")
+        try:
+            descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+            fresh.rename(self._path)
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise JournalError("the migration journal cannot be rewritten") from error
+        os.close(self._descriptor)
+        self._descriptor, self._size = descriptor, len(data)
+
+    # --- lines to records -----------------------------------------------------------------------
+
+    def _apply(self, line: Mapping[str, object]) -> None:
+        match line:
+            case {"type": "run", "version": int(version)} if version > VERSION:
+                raise JournalError("the migration journal is of a newer program")
+            case {"type": "run", "run": str(name), "at": int(at), "to": str(to), "from": [*origin]}:
+                self.runs[name] = RunRecord(name, at, to, tuple(str(text) for text in origin))
+            case {"type": "collection", "run": str(name), "wallet": str(wallet)}:
+                self.runs[name].collections.append(wallet)
+            case {"type": "intent", "run": str(name), "row": int(row), "digest": str(digest)}:
+                intent = Intent(row, _read_place(line), Action(str(line["action"])), digest)
+                self.runs[name].add(intent)
+            case {"type": "outcome", "run": str(name), "row": int(row), "outcome": str(outcome)}:
+                self.runs[name].intents[row].outcome = Outcome(outcome)
+            case {"type": "end", "run": str(name), "state": str(state), "at": int(at)}:
+                self.runs[name].state, self.runs[name].ended = state, at
+            case _:
+                raise ValueError("no such line")
+
+
+def journal_path(state_home: Path | None = None) -> Path:
+    """Give where the journal lies."""
+    if state_home is None:
+        chosen = os.environ.get("XDG_STATE_HOME", "")
+        state_home = Path(chosen) if chosen.startswith("/") else Path.home() / ".local/state"
+    return state_home / "kwallet-bridge" / FILE_NAME
+
+
+@contextlib.contextmanager
+def open_journal(path: Path) -> Iterator[Journal]:
+    """Open the journal for this migration alone, made if absent.
+
+    Raises:
+        JournalError: It cannot be opened or read, or another migration is at work.
+    """
+    try:
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise JournalError(f"the migration journal cannot be opened: {error.strerror}") from error
+    journal = Journal(descriptor, path)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise JournalError("another migration is at work") from error
+        journal.load()
+        yield journal
+    finally:
+        journal.close()
+
+
+def _read_all(descriptor: int, size: int) -> bytes:
+    parts = []
+    offset = 0
+    while offset < size:
+        part = os.pread(descriptor, size - offset, offset)
+        if not part:
+            break
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _place_fields(place: Place) -> dict[str, object]:
+    fields: dict[str, object] = {"wallet": place.wallet, "kind": place.kind}
+    if place.kind is Kind.ITEM:
+        fields |= {"label": place.label, "attributes": dict(place.attributes), "key": place.key}
+    elif place.kind is Kind.ENTRY:
+        fields |= {"folder": place.folder, "key": place.key}
+    else:
+        fields["folder"] = place.folder
+    return fields
+
+
+def _read_place(line: Mapping[str, object]) -> Place:
+    attributes = line.get("attributes", {})
+    if not isinstance(attributes, dict):
+        raise TypeError("attributes are no object")
+    return Place(
+        WalletName(str(line["wallet"])),
+        Kind(str(line["kind"])),
+        str(line.get("folder", "")),
+        str(line.get("key", "")),
+        str(line.get("label", "")),
+        tuple(sorted((str(name), str(value)) for name, value in attributes.items())),
+    )

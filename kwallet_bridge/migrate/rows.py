@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of a migration: what is wished for, what was found, what is to be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kwallet_bridge.model import WalletName
+    from kwallet_bridge.store.port import (
+        CollectionId,
+        ItemId,
+        ItemInfo,
+        ItemSecret,
+        NewItem,
+        Quirks,
+    )
+
+
+class Kind(StrEnum):
+    """What a row is about."""
+
+    ENTRY = "entry"
+    FOLDER = "folder"
+    ITEM = "item"
+
+
+class Action(StrEnum):
+    """What is to be done with a row, and what was done."""
+
+    CREATE = "create"
+    SAME = "same"
+    CONFLICT = "conflict"
+    REPLACE = "replace"
+    SKIP = "skip"
+    UNSUPPORTED = "unsupported"
+
+
+WRITES = frozenset({Action.CREATE, Action.REPLACE})
+
+
+class Policy(StrEnum):
+    """What becomes of an entry whose place holds another value."""
+
+    SKIP = "skip"
+    REPLACE = "replace"
+    KEEP_BOTH = "keep-both"
+    ASK = "ask"
+
+
+class Outcome(StrEnum):
+    """How a row ended."""
+
+    CREATED = "created"
+    REPLACED = "replaced"
+    SAME = "same"
+    SKIPPED = "skipped"
+    UNSUPPORTED = "unsupported"
+    FAILED = "failed"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row belongs: its identity in plan, journal and destination.
+
+    An entry is known by folder and key, a folder by its name, another program's item by its
+    attributes and, where those are not enough, its label.
+    """
+
+    wallet: WalletName
+    kind: Kind
+    folder: str = ""
+    key: str = ""
+    label: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Place({self.kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One thing a source wants to see in the destination.
+
+    ``item`` is None where it cannot be expressed, and ``reason`` then says why.
+    ``shown`` is where the source keeps it, ``type_name`` one of password, stream, map, folder,
+    item, unknown.
+    """
+
+    place: Place
+    type_name: str
+    item: NewItem | None
+    reason: str = ""
+    source: ItemId | None = None
+
+    def __repr__(self) -> str:
+        return f"Wish({self.place.kind}, {self.type_name})"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The destination collection as seen before planning; secrets of candidates only."""
+
+    collection: CollectionId | None
+    items: Mapping[ItemId, ItemInfo]
+    secrets: Mapping[ItemId, ItemSecret]
+    quirks: Quirks
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A wish, what the destination holds in its place, and what is to be done."""
+
+    wish: Wish
+    action: Action
+    reason: str = ""
+    existing: tuple[ItemId, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """Where the row belongs."""
+        return self.wish.place
+
+    def __repr__(self) -> str:
+        return f"Row({self.wish!r}, {self.action})"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every row of one wallet, in source order."""
+
+    wallet: WalletName
+    rows: tuple[Row, ...]
+    collection: CollectionId | None
+    quirks: Quirks | None = field(default=None, compare=False)
+
+    @property
+    def writes(self) -> tuple[Row, ...]:
+        """The rows that will be written."""
+        return tuple(row for row in self.rows if row.action in WRITES)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A row and how it ended."""
+
+    row: Row
+    outcome: Outcome
+    reason: str = ""
+    verified: bool = False

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One migration into one collection: plan, writes, verification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from kwallet_bridge.migrate import keepsake
+from kwallet_bridge.migrate.apply import Applier, Target, at_rest
+from kwallet_bridge.migrate.plan import make_plan
+from kwallet_bridge.migrate.rows import Outcome, Plan, Policy, Result, Row, Snapshot, Wish
+from kwallet_bridge.migrate.snapshot import find_collection, take_snapshot
+from kwallet_bridge.migrate.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kwallet_bridge.errors import BridgeError
+    from kwallet_bridge.migrate.journal import Journal, RunRecord
+    from kwallet_bridge.model import WalletName
+    from kwallet_bridge.store.port import ItemBackend, Store
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStore:
+    """An open destination: items below, entries above."""
+
+    backend: ItemBackend
+    store: Store
+    default_wallet: str
+
+    async def close(self) -> None:
+        """Let go of it."""
+        await self.store.close()
+
+
+class Watcher(Protocol):
+    """Who is told how far a run is."""
+
+    def planned(self, plan: Plan) -> None:
+        """Take a finished plan."""
+
+    def stage(self, name: str, wallet: WalletName, total: int) -> None:
+        """Take the beginning of ``write`` or ``verify``."""
+
+    def step(self, result: Result) -> None:
+        """Take a row that has ended."""
+
+
+@dataclass(slots=True)
+class Job:
+    """What one source wants in one wallet of the destination."""
+
+    wallet: WalletName
+    wishes: Sequence[Wish]
+    warnings: tuple[str, ...] = ()
+    plan: Plan | None = None
+    snapshot: Snapshot | None = None
+    results: list[Result] = field(default_factory=list)
+    error: BridgeError | None = None
+
+
+async def plan_job(
+    job: Job,
+    opened: OpenStore,
+    *,
+    decide: Callable[[Row], Policy],
+    run: RunRecord | None = None,
+) -> Plan:
+    """Plan a job; writes nothing."""
+    collection = await find_collection(
+        opened.backend, job.wallet, default_wallet=opened.default_wallet
+    )
+    job.snapshot = await take_snapshot(opened.backend, collection, job.wishes)
+    job.plan = make_plan(
+        job.wishes,
+        job.snapshot,
+        job.wallet,
+        decide=decide,
+        unfinished=run.unfinished() if run else frozenset(),
+    )
+    return job.plan
+
+
+async def write_job(
+    job: Job, opened: OpenStore, journal: Journal, run: RunRecord | None, watcher: Watcher
+) -> None:
+    """Carry out a planned job; ``job.results`` is complete also when this raises.
+
+    Raises:
+        StoreError: The destination failed; the run can be resumed.
+        JournalError: The journal cannot be written; nothing further was.
+    """
+    plan, snapshot = job.plan, job.snapshot
+    if plan is None or snapshot is None:
+        raise ValueError("a job is planned before it is written")
+    if run is None:  # nothing to write anywhere, so there is no run
+        job.results = [at_rest(row) for row in plan.rows]
+        return
+    target = Target(opened.backend, opened.store, job.wallet, plan.collection)
+    applier = Applier(target, snapshot, journal, run, watcher.step)
+    try:
+        if plan.writes:
+            watcher.stage("write", job.wallet, len(plan.writes))
+            if target.collection is None:
+                journal.note_collection(run, job.wallet)
+                target.collection = await opened.backend.create_collection(job.wallet)
+            cipher_key = await keepsake.ensure_key(opened.backend, target.collection, run.id)
+            await applier.write(plan, cipher_key)
+        applier.settle(plan)
+    finally:
+        job.results = [
+            applier.results.get(number, Result(row, Outcome.PENDING))
+            for number, row in enumerate(plan.rows)
+        ]
+
+
+async def verify_job(job: Job, opened: OpenStore, watcher: Watcher) -> None:
+    """Read a written job back; ``opened`` is a fresh connection."""
+    collection = await find_collection(
+        opened.backend, job.wallet, default_wallet=opened.default_wallet
+    )
+    watcher.stage("verify", job.wallet, len(job.results))
+    if collection is not None:
+        job.results = await verify(opened.backend, collection, job.wallet, job.results)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A whole migration: every job planned, written, journalled and verified."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import BridgeError
+from kwallet_bridge.migrate.journal import Journal, RunRecord, open_journal
+from kwallet_bridge.migrate.rows import Outcome
+from kwallet_bridge.migrate.run import Job, OpenStore, Watcher, plan_job, verify_job, write_job
+from kwallet_bridge.migrate.undo import confirm_run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from kwallet_bridge.migrate.rows import Policy, Row
+
+KEEP_DAYS = 30
+"""How long what a run replaced is kept without being asked about."""
+
+_DAY = 24 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What is to be done with the jobs, and where.
+
+    ``destination`` and ``sources`` name the work: an interrupted run of the same names is resumed.
+    """
+
+    open_store: Callable[[], Awaitable[OpenStore]]
+    destination: str
+    sources: tuple[str, ...]
+    decide: Callable[[Row], Policy]
+    watcher: Watcher
+    journal: Path
+    dry_run: bool = False
+
+
+@asynccontextmanager
+async def opened(orders: Orders) -> AsyncIterator[OpenStore]:
+    """Open the destination for the length of a block."""
+    store = await orders.open_store()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def carry_out(jobs: Sequence[Job], orders: Orders) -> RunRecord | None:
+    """Do the jobs; gives the run, or None where nothing was to be written.
+
+    A failure of the destination ends the work; it is kept in the job's ``error``, and the run
+    stays open to be resumed.
+
+    Raises:
+        StoreError: The destination cannot be opened or looked at; nothing was written.
+        JournalError: The journal cannot be opened.
+    """
+    if orders.dry_run:
+        async with opened(orders) as store:
+            await _plan(jobs, store, orders, None)
+        return None
+    with open_journal(orders.journal) as journal:
+        run = journal.find_open(orders.destination, orders.sources)
+        async with opened(orders) as store:
+            await _plan(jobs, store, orders, run)
+            if run is None and any(job.plan and job.plan.writes for job in jobs):
+                run = journal.begin(orders.destination, orders.sources)
+            done = await _write(jobs, store, journal, run, orders.watcher)
+        if done:
+            await _verify(jobs, orders)
+        if run is not None and done:
+            journal.end(run, "finished")
+            await _let_go_of_old_runs(journal, orders)
+    return run
+
+
+async def _plan(
+    jobs: Sequence[Job], store: OpenStore, orders: Orders, run: RunRecord | None
+) -> None:
+    for job in jobs:
+        orders.watcher.planned(await plan_job(job, store, decide=orders.decide, run=run))
+
+
+async def _write(
+    jobs: Sequence[Job],
+    store: OpenStore,
+    journal: Journal,
+    run: RunRecord | None,
+    watcher: Watcher,
+) -> bool:
+    """Write every job up to the first failure; True if there was none."""
+    for job in jobs:
+        try:
+            await write_job(job, store, journal, run, watcher)
+        except BridgeError as error:
+            job.error = error
+            return False
+    return True
+
+
+async def _verify(jobs: Sequence[Job], orders: Orders) -> None:
+    async with opened(orders) as fresh:
+        for job in jobs:
+            try:
+                await verify_job(job, fresh, orders.watcher)
+            except BridgeError as error:
+                job.error = error
+                return
+
+
+async def _let_go_of_old_runs(journal: Journal, orders: Orders) -> None:
+    """Confirm runs nobody asked about for long, so that old secrets do not stay for ever."""
+    horizon = int(time.time()) - KEEP_DAYS * _DAY
+    old = [
+        run
+        for run in journal.runs.values()
+        if run.state == "finished" and run.ended < horizon and run.destination == orders.destination
+    ]
+    if not old:
+        return
+    async with opened(orders) as store:
+        for run in old:
+            await confirm_run(store.backend, journal, run, default_wallet=store.default_wallet)
+
+
+def is_partial(jobs: Sequence[Job]) -> bool:
+    """Tell whether something wished for is not in the destination now."""
+    bad = {Outcome.SKIPPED, Outcome.UNSUPPORTED, Outcome.FAILED, Outcome.PENDING}
+    return any(result.outcome in bad for job in jobs for result in job.results)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at a destination before planning, without changing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.migrate.plan import find_candidates
+from kwallet_bridge.migrate.rows import Snapshot
+from kwallet_bridge.store.port import DEFAULT_ALIAS, CollectionId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kwallet_bridge.migrate.rows import Wish
+    from kwallet_bridge.model import WalletName
+    from kwallet_bridge.store.port import ItemBackend, ItemId, ItemSecret
+
+_SLICE = 100
+"""Secrets per call: more makes messages that a provider answers slowly."""
+
+
+async def find_collection(
+    backend: ItemBackend, wallet: WalletName, *, default_wallet: str
+) -> CollectionId | None:
+    """Find the collection of a wallet, the way the daemon does.
+
+    KDE's default wallet is the collection of its name or else the provider's default one.
+    """
+    collections = await backend.collections()
+    exact = [seen.id for seen in collections if seen.label == wallet]
+    default = await backend.read_alias(DEFAULT_ALIAS) if wallet == default_wallet else None
+    if default is not None and (default in exact or not exact):
+        return default
+    if exact:
+        return exact[0]
+    if not backend.quirks.forgets_label_case:
+        return None
+    folded = wallet.casefold()
+    return next((seen.id for seen in collections if seen.label.casefold() == folded), None)
+
+
+async def take_snapshot(
+    backend: ItemBackend, collection: CollectionId | None, wishes: Sequence[Wish]
+) -> Snapshot:
+    """Read what a plan needs of a collection; it is unlocked first."""
+    if collection is None:
+        return Snapshot(None, {}, {}, backend.quirks)
+    if await backend.is_locked(collection):
+        await backend.unlock(collection)
+    found = await backend.search(collection, {})
+    infos = await backend.read_items(found)
+    locked = [info.id for info in infos.values() if info.locked]
+    if locked and backend.quirks.items_lock_singly:
+        await backend.unlock_items(locked)
+    wanted = find_candidates(wishes, infos, backend.quirks)
+    return Snapshot(collection, infos, await read_secrets_of(backend, wanted), backend.quirks)
+
+
+async def read_secrets_of(
+    backend: ItemBackend, items: Iterable[ItemId]
+) -> dict[ItemId, ItemSecret]:
+    """Read many secrets, a slice at a time."""
+    wanted = sorted(items)
+    found: dict[ItemId, ItemSecret] = {}
+    for start in range(0, len(wanted), _SLICE):
+        found.update(await backend.read_secrets(wanted[start : start + _SLICE]))
+    return found

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take a run back: remove what it wrote where that is unchanged, put back what it replaced."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import JournalError, MigrationError
+from kwallet_bridge.migrate import keepsake, values
+from kwallet_bridge.migrate.plan import Destination
+from kwallet_bridge.migrate.rows import Action, Kind, Place, Snapshot
+from kwallet_bridge.migrate.snapshot import find_collection, read_secrets_of
+from kwallet_bridge.store import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kwallet_bridge.migrate.journal import Intent, Journal, RunRecord
+    from kwallet_bridge.model import WalletName
+    from kwallet_bridge.secret import Secret
+    from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, NewItem
+
+
+class Undone(StrEnum):
+    """How undoing one row ended."""
+
+    REMOVED = "removed"
+    RESTORED = "restored"
+    CHANGED = "changed-since"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class UndoResult:
+    """A place and how undoing it ended."""
+
+    place: Place
+    outcome: Undone
+
+
+def find_run(journal: Journal, name: str) -> RunRecord:
+    """Find a run by its name, or the last one by ``last``.
+
+    Raises:
+        JournalError: There is no such run.
+    """
+    if name == "last" and journal.runs:
+        return list(journal.runs.values())[-1]
+    run = journal.runs.get(name)
+    if run is None:
+        raise JournalError("there is no such run in the journal")
+    return run
+
+
+async def undo_run(
+    backend: ItemBackend,
+    journal: Journal,
+    run: RunRecord,
+    *,
+    default_wallet: str,
+    tell: Callable[[UndoResult], None] = lambda _: None,
+) -> list[UndoResult]:
+    """Undo a run, finished or cut off; what somebody changed since stays as it is.
+
+    Raises:
+        MigrationError: The run was undone or confirmed already.
+        StoreError: The destination failed; undoing can be repeated.
+    """
+    if run.state in {"undone", "confirmed"}:
+        raise MigrationError(f"this run is {run.state} already")
+    results = []
+    for wallet in {intent.place.wallet: None for intent in run.intents.values()}:
+        collection = await find_collection(backend, wallet, default_wallet=default_wallet)
+        if collection is None:
+            intents = [one for one in run.intents.values() if one.place.wallet == wallet]
+            results += [UndoResult(intent.place, Undone.ABSENT) for intent in intents]
+            continue
+        results += await _undo_wallet(backend, run, wallet, collection, tell)
+        await _drop_if_made_and_empty(backend, run, wallet, collection)
+    journal.end(run, "undone")
+    journal.forget_names(run)
+    return results
+
+
+async def confirm_run(
+    backend: ItemBackend, journal: Journal, run: RunRecord, *, default_wallet: str
+) -> int:
+    """Let go of what a run replaced; it cannot be undone any more. Gives the number of items."""
+    if run.state in {"undone", "confirmed"}:
+        raise MigrationError(f"this run is {run.state} already")
+    removed = 0
+    for wallet in {intent.place.wallet: None for intent in run.intents.values()}:
+        collection = await find_collection(backend, wallet, default_wallet=default_wallet)
+        if collection is not None:
+            await _ensure_unlocked(backend, collection)
+            removed += await keepsake.forget(backend, collection, run.id)
+    journal.end(run, "confirmed")
+    journal.forget_names(run)
+    return removed
+
+
+async def _undo_wallet(
+    backend: ItemBackend,
+    run: RunRecord,
+    wallet: WalletName,
+    collection: CollectionId,
+    tell: Callable[[UndoResult], None],
+) -> list[UndoResult]:
+    await _ensure_unlocked(backend, collection)
+    cipher_key = await keepsake.find_key(backend, collection, run.id)
+    if cipher_key is None:
+        return []  # the key is made before the first write: nothing was written here
+    undoing = _Undoing(backend, run, wallet, collection, cipher_key)
+    await undoing.look()
+    results = []
+    for intent in sorted(run.intents.values(), key=lambda one: -one.number):
+        if intent.place.wallet == wallet:
+            results.append(await undoing.undo(intent))
+            tell(results[-1])
+    if not any(result.outcome is Undone.CHANGED for result in results):
+        await keepsake.forget(backend, collection, run.id)
+    return results
+
+
+class _Undoing:
+    """Undoes the rows of one collection."""
+
+    def __init__(
+        self,
+        backend: ItemBackend,
+        run: RunRecord,
+        wallet: WalletName,
+        collection: CollectionId,
+        cipher_key: Secret,
+    ) -> None:
+        self._backend = backend
+        self._run = run
+        self._wallet = wallet
+        self._collection = collection
+        self._key = cipher_key
+        self._kept: dict[int, list[keepsake.Kept]] = {}
+
+    async def look(self) -> None:
+        """Read what is there now."""
+        infos = await self._backend.read_items(await self._backend.search(self._collection, {}))
+        bare = Snapshot(self._collection, infos, {}, self._backend.quirks)
+        seen = Destination(bare, self._wallet)
+        wanted: set[ItemId] = set()
+        for intent in self._run.intents.values():
+            if intent.place.wallet == self._wallet and intent.place.kind is not Kind.FOLDER:
+                wanted.update(seen.find(intent.place))
+        secrets = await read_secrets_of(self._backend, wanted)
+        self._seen = Destination(replace(bare, secrets=secrets), self._wallet)
+        for kept in await keepsake.find_kept(self._backend, self._collection, self._run.id):
+            self._kept.setdefault(kept.row, []).append(kept)
+
+    async def undo(self, intent: Intent) -> UndoResult:
+        """Undo one row."""
+        place = intent.place
+        kept = self._kept.get(intent.number, [])
+        found = [item for item in self._seen.find(place) if self._is_counted(item, place)]
+        written = [item for item in found if self._is_written(item, intent)]
+        if intent.action is Action.REPLACE and not kept:
+            return UndoResult(place, Undone.ABSENT)  # kept before it is replaced: it was not
+        if not found and not kept:
+            return UndoResult(place, Undone.ABSENT)
+        if found and not written:
+            return UndoResult(place, self._untouched(found, kept, place))
+        if kept:
+            await self._restore([one.item for one in kept], written)
+            return UndoResult(place, Undone.RESTORED)
+        for item in written[: 1 if place.kind is Kind.ITEM else None]:
+            await self._backend.delete_item(item)
+        return UndoResult(place, Undone.REMOVED)
+
+    def _untouched(self, found: list[ItemId], kept: list[keepsake.Kept], place: Place) -> Undone:
+        """Tell a replacement that never happened from a value somebody wrote since."""
+        kept_values = [
+            values.canonical_item(place.kind, one.item.attributes, one.item.secret) for one in kept
+        ]
+        now = self._seen.value(found[0], place.kind)
+        same = any(values.same(now, value) for value in kept_values)
+        return Undone.RESTORED if same else Undone.CHANGED
+
+    def _is_counted(self, item: ItemId, place: Place) -> bool:
+        """Tell whether an item is of the row's own kind: a folder is its marker, not its entries."""
+        return place.kind is not Kind.FOLDER or codec.is_marker(self._seen.info(item).attributes)
+
+    def _is_written(self, item: ItemId, intent: Intent) -> bool:
+        now = values.digest(self._key, self._seen.value(item, intent.place.kind))
+        return hmac.compare_digest(now, intent.digest)
+
+    async def _restore(self, old: list[NewItem], written: list[ItemId]) -> None:
+        """Put replaced items back in the place of what the run wrote."""
+        first = self._backend.quirks.delete_takes_supersets
+        leftover = list(written)
+        if first:  # deleting afterwards would take the restored item along
+            await self._delete_all(leftover)
+            leftover = []
+        for item in old:
+            wanted = values.plain_attributes(item.attributes)
+            twin = next((one for one in leftover if self._attributes(one) == wanted), None)
+            made = await self._backend.create_item(self._collection, item, replace=twin is not None)
+            if twin is not None:
+                leftover.remove(twin)
+            await self._check(made, item)
+        await self._delete_all(leftover)
+
+    def _attributes(self, item: ItemId) -> tuple[tuple[str, str], ...]:
+        return values.plain_attributes(self._seen.info(item).attributes)
+
+    async def _delete_all(self, items: list[ItemId]) -> None:
+        for item in items:
+            await self._backend.delete_item(item)
+
+    async def _check(self, made: ItemId, item: NewItem) -> None:
+        back = (await self._backend.read_secrets([made])).get(made)
+        if back is None or back.value != item.secret.value:
+            raise MigrationError("what was replaced could not be put back; it is still kept")
+
+
+async def _ensure_unlocked(backend: ItemBackend, collection: CollectionId) -> None:
+    if await backend.is_locked(collection):
+        await backend.unlock(collection)
+
+
+async def _drop_if_made_and_empty(
+    backend: ItemBackend, run: RunRecord, wallet: WalletName, collection: CollectionId
+) -> None:
+    """Delete a collection the run made, if nothing is left in it."""
+    if wallet in run.collections and not await backend.search(collection, {}):
+        await backend.delete_collection(collection)

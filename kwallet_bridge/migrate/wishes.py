@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a source holds to what it wants to see in the destination. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import CodecError, InvalidNameError
+from kwallet_bridge.migrate import values
+from kwallet_bridge.migrate.rows import Kind, Place, Wish
+from kwallet_bridge.model import Entry, EntryType, FolderName, Key
+from kwallet_bridge.qtstream import decode_string_lenient
+from kwallet_bridge.secret import Secret
+from kwallet_bridge.store import codec
+from kwallet_bridge.store.port import ItemInfo, ItemSecret, NewItem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from kwallet_bridge.model import Folder, ServiceItem, Wallet, WalletEntry, WalletName
+
+SERVICE_FOLDER = "Secret Service"
+"""Where KWallet files Secret Service items whose label has no slash."""
+
+UNKNOWN_TYPE = "unknown-type"
+UNSTORABLE_NAME = "name-nul-or-surrogate"
+UNSTORABLE_VALUE = "value-cannot-be-kept"
+
+OWN_SCHEMA_PREFIX = "org.kwallet_bridge."
+"""Items of the migrator itself: kept secrets and journal keys."""
+
+_TYPE_NAMES = {EntryType.PASSWORD: "password", EntryType.STREAM: "stream", EntryType.MAP: "map"}
+_TWIN = re.compile(r"(.+)__\d+_", re.DOTALL)
+
+
+def from_wallet(wallet: Wallet, name: WalletName) -> list[Wish]:
+    """Wish for everything a wallet holds, under wallet ``name``, in the wallet's order."""
+    wishes: list[Wish] = []
+    for folder in wallet.folders:
+        wishes += _from_folder(folder, wallet, name)
+    return _distinct(wishes)
+
+
+def from_items(
+    items: Iterable[tuple[ItemInfo, ItemSecret]], name: WalletName, *, only_entries: bool = False
+) -> list[Wish]:
+    """Wish for items of another store, everybody's, just as they are."""
+    wishes = [
+        _from_item(info, secret, name)
+        for info, secret in items
+        if not is_migrators(info.attributes)
+        and (codec.is_ours(info.attributes) or not only_entries)
+    ]
+    return _distinct(wishes)
+
+
+def is_migrators(attributes: Mapping[str, str]) -> bool:
+    """Tell whether an item is the migrator's own."""
+    return attributes.get(codec.SCHEMA, "").startswith(OWN_SCHEMA_PREFIX)
+
+
+def _from_folder(folder: Folder, wallet: Wallet, name: WalletName) -> Iterator[Wish]:
+    keys = {entry.key for entry in folder.entries}
+    shown = False
+    for entry in folder.entries:
+        extra = wallet.service_items.get((folder.name, entry.key))
+        if extra is None:
+            wish = _from_entry(folder.name, entry.key, entry, name)
+        else:
+            wish = _from_service_item(folder.name, entry, extra, keys, name)
+        shown = shown or wish.item is not None
+        yield wish
+    if not shown:
+        yield _folder_wish(folder.name, name)
+
+
+def _folder_wish(folder: FolderName, name: WalletName) -> Wish:
+    place = Place(name, Kind.FOLDER, folder=folder)
+    try:
+        return Wish(place, "folder", codec.folder_marker(folder))
+    except InvalidNameError:
+        return Wish(place, "folder", None, UNSTORABLE_NAME)
+
+
+def _from_entry(folder: FolderName, key: Key, entry: WalletEntry, name: WalletName) -> Wish:
+    place = Place(name, Kind.ENTRY, folder=folder, key=key)
+    try:
+        kind = EntryType(entry.type_code)
+    except ValueError:
+        kind = EntryType.UNKNOWN
+    if kind is EntryType.UNKNOWN:
+        return Wish(place, "unknown", None, UNKNOWN_TYPE)
+    value = Entry(kind, entry.value)
+    try:
+        item = codec.encode_entry(folder, key, value)
+    except InvalidNameError:
+        return Wish(place, _TYPE_NAMES[kind], None, UNSTORABLE_NAME)
+    except CodecError:
+        return Wish(place, _TYPE_NAMES[kind], None, UNSTORABLE_VALUE)
+    if not _survives(value, item):
+        return Wish(place, _TYPE_NAMES[kind], None, UNSTORABLE_VALUE)
+    return Wish(place, _TYPE_NAMES[kind], item)
+
+
+def _survives(value: Entry, item: NewItem) -> bool:
+    """Tell whether reading the item gives back the very value: nothing is planned on hope."""
+    back = values.canonical_item(Kind.ENTRY, item.attributes, item.secret)
+    return values.same(back, values.canonical_entry(value))
+
+
+def _from_service_item(
+    folder: FolderName, entry: WalletEntry, extra: ServiceItem, keys: set[Key], name: WalletName
+) -> Wish:
+    """Turn a Secret Service item kept in a wallet into that item, or into the entry it stood for.
+
+    kwalletd6 keeps KWallet entries as such items in ksecretd; their folder and key are in the
+    attributes, since the wallet splits the label at its first slash.
+    """
+    attributes = dict(extra.attributes)
+    if codec.is_entry(attributes):
+        true_folder, true_key = FolderName(attributes[codec.FOLDER]), Key(attributes[codec.KEY])
+        return _from_entry(true_folder, true_key, entry, name)
+    if codec.is_marker(attributes):
+        return _folder_wish(FolderName(attributes[codec.FOLDER]), name)
+    label = _label(folder, entry.key, keys)
+    if not _storable((label, *attributes, *attributes.values())):
+        return Wish(_item_place(name, label, attributes), "item", None, UNSTORABLE_NAME)
+    secret = ItemSecret(_raw(entry), extra.content_type or _default_content_type(entry))
+    return Wish(_item_place(name, label, attributes), "item", NewItem(label, attributes, secret))
+
+
+def _storable(names: Iterable[str]) -> bool:
+    return all(codec.is_storable_name(text) for text in names)
+
+
+def _raw(entry: WalletEntry) -> Secret:
+    """Give the secret as its program stored it: text items are QStrings in the wallet."""
+    if entry.type_code != EntryType.PASSWORD or entry.malformed:
+        return entry.value
+    return Secret.from_text(decode_string_lenient(entry.value.reveal()))
+
+
+def _default_content_type(entry: WalletEntry) -> str:
+    return codec.TEXT if entry.type_code == EntryType.PASSWORD else codec.OCTETS
+
+
+def _label(folder: FolderName, key: Key, keys: set[Key]) -> str:
+    """Give an item's label back: KWallet split it at a slash and numbered what was taken."""
+    twin = _TWIN.fullmatch(key)
+    if twin and Key(twin[1]) in keys:
+        key = Key(twin[1])
+    return key if folder == SERVICE_FOLDER else f"{folder}/{key}"
+
+
+def _from_item(info: ItemInfo, secret: ItemSecret, name: WalletName) -> Wish:
+    attributes = codec.own_attributes(info.attributes)
+    item = NewItem(info.label, attributes, secret)
+    if codec.is_entry(attributes):
+        kind = _TYPE_NAMES[codec.entry_type(attributes)]
+        folder, key = attributes[codec.FOLDER], attributes[codec.KEY]
+        place = Place(name, Kind.ENTRY, folder=folder, key=key)
+        return Wish(place, kind, _current_form(item), source=info.id)
+    if codec.is_marker(attributes):
+        place = Place(name, Kind.FOLDER, folder=attributes[codec.FOLDER])
+        return Wish(place, "folder", item, source=info.id)
+    return Wish(_item_place(name, info.label, attributes), "item", item, source=info.id)
+
+
+def _current_form(item: NewItem) -> NewItem:
+    """Write an entry as we would: ksecretd's and oo7's forms are not found by every program."""
+    entry = codec.decode_entry(item.attributes.get(codec.TYPE), item.secret)
+    folder, key = item.attributes[codec.FOLDER], item.attributes[codec.KEY]
+    return codec.encode_entry(FolderName(folder), Key(key), entry)
+
+
+def _item_place(name: WalletName, label: str, attributes: Mapping[str, str]) -> Place:
+    plain = values.plain_attributes(attributes)
+    # Items without attributes are told apart by nothing but their labels.
+    return Place(name, Kind.ITEM, label="" if plain else label, attributes=plain)
+
+
+def _distinct(wishes: list[Wish]) -> list[Wish]:
+    """Give every wish a place of its own: items of equal attributes by label, then by number."""
+    counts = Counter(wish.place for wish in wishes)
+    seen: Counter[Place] = Counter()
+    found = []
+    for wish in wishes:
+        if counts[wish.place] == 1:
+            found.append(wish)
+            continue
+        place = wish.place
+        if place.kind is Kind.ITEM and wish.item is not None:
+            place = Place(place.wallet, place.kind, "", "", wish.item.label, place.attributes)
+        seen[place] += 1
+        if seen[place] == 1:
+            found.append(Wish(place, wish.type_name, wish.item, wish.reason, wish.source))
+        elif place.kind is Kind.ITEM:
+            numbered = Place(
+                place.wallet, place.kind, "", str(seen[place]), place.label, place.attributes
+            )
+            found.append(Wish(numbered, wish.type_name, wish.item, wish.reason, wish.source))
+    return found

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole migrations over the memory backend."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from support.migration import KDEWALLET, Scene, entry, wallet
+
+from kwallet_bridge.errors import (
+    PromptDismissedError,
+    StoreLockedError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Policy
+from kwallet_bridge.migrate.session import is_partial
+from kwallet_bridge.model import Folder, FolderName, Key, ServiceItem, WalletEntry
+from kwallet_bridge.secret import Secret
+from kwallet_bridge.store.memory import MemoryBackend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kwallet_bridge.store.port import CollectionId
+
+SMALL = wallet(
+    {
+        "Passwords": {"mail": "s3cret", "empty": "", "form": {"user": "anna", "pass": "{REF:x}"}},
+        "Form Data": {},
+        "Chrome/Keys": {"blob": bytes(range(256)), "nothing": b""},
+    }
+)
+ENTRY = {
+    "server": "Passwords",
+    "user": "mail",
+    "type": "plaintext",
+    "xdg:schema": "org.qt.keychain",
+}
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """An empty unlocked default collection."""
+    backend = MemoryBackend()
+    backend.add_collection("Login", alias="default")
+    return Scene(backend, tmp_path / "state" / "migrations.jsonl")
+
+
+def _backend(scene: Scene) -> MemoryBackend:
+    assert isinstance(scene.backend, MemoryBackend)
+    return scene.backend
+
+
+def _login(scene: Scene) -> CollectionId:
+    found = _backend(scene)._aliases["default"]
+    assert found is not None
+    return found
+
+
+def _held(scene: Scene) -> list[tuple[str, dict[str, str], bytes, str]]:
+    """Show what programs see: everything but the migrator's own items."""
+    rows = _backend(scene).dump(_login(scene))
+    return [row for row in rows if not row[1].get("xdg:schema", "").startswith("org.kwallet_b")]
+
+
+def _values(scene: Scene) -> dict[tuple[str, str], bytes]:
+    return {
+        (attributes["server"], attributes.get("user", "")): secret
+        for _label, attributes, secret, _type in _held(scene)
+    }
+
+
+def _failing_at(name: str, number: int, error: Exception) -> Callable[[str], object]:
+    calls = 0
+
+    async def gate(called: str) -> None:
+        nonlocal calls
+        calls += called == name
+        if called == name and calls >= number:
+            raise error
+
+    return gate
+
+
+async def test_everything_arrives(scene: Scene) -> None:
+    """A migration writes every entry and empty folder as KDE's own layer would."""
+    job, run = await scene.migrate(SMALL)
+    assert run is not None
+    assert run.state == "finished"
+    assert [result.outcome for result in job.results] == [Outcome.CREATED] * 6
+    assert all(result.verified for result in job.results)
+    assert _values(scene) == {
+        ("Passwords", "mail"): b"s3cret",
+        ("Passwords", "empty"): b"",
+        ("Passwords", "form"): b'{"pass":"\\u007bREF:x}","user":"anna"}',
+        ("Form Data", ""): b"",
+        ("Chrome/Keys", "blob"): base64.b64encode(bytes(range(256))),
+        ("Chrome/Keys", "nothing"): b"",
+    }
+
+
+async def test_dry_run_writes_nothing(scene: Scene) -> None:
+    """A dry run makes the same plan and writes neither to the provider nor to the journal."""
+    job, run = await scene.migrate(SMALL, dry_run=True)
+    assert run is None
+    assert job.plan is not None
+    assert [row.action for row in job.plan.rows] == [Action.CREATE] * 6
+    assert not _held(scene)
+    assert not scene.journal.exists()
+    after, _ = await scene.migrate(SMALL)
+    assert after.plan == job.plan
+
+
+async def test_second_run_writes_nothing(scene: Scene) -> None:
+    """A finished migration run again finds everything the same and begins no run."""
+    await scene.migrate(SMALL)
+    before = scene.journal.read_bytes()
+    written = _backend(scene).calls["create_item"]
+    job, run = await scene.migrate(SMALL)
+    assert run is None
+    assert {result.outcome for result in job.results} == {Outcome.SAME}
+    assert _backend(scene).calls["create_item"] == written
+    assert scene.journal.read_bytes() == before
+
+
+async def test_other_wallets_get_their_own_collection(scene: Scene) -> None:
+    """A wallet that is not the default one goes to a collection of its name."""
+    await scene.migrate(wallet({"f": {"k": "v"}}, "Work"))
+    labels = [seen.label for seen in await scene.backend.collections()]
+    assert labels == ["Login", "Work"]
+    assert not _held(scene)
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome", "now"),
+    [
+        (Policy.SKIP, Outcome.SKIPPED, {"mail": b"other"}),
+        (Policy.REPLACE, Outcome.REPLACED, {"mail": b"s3cret"}),
+        (Policy.KEEP_BOTH, Outcome.CREATED, {"mail": b"other", "mail (2)": b"s3cret"}),
+    ],
+)
+async def test_conflicts(
+    scene: Scene, policy: Policy, outcome: Outcome, now: dict[str, bytes]
+) -> None:
+    """Another value under the same name is skipped, replaced, or kept beside, as asked."""
+    _backend(scene).add_item(_login(scene), ENTRY, b"other", label="Passwords/mail")
+    job, _ = await scene.migrate(wallet({"Passwords": {"mail": "s3cret"}}), policy)
+    assert [result.outcome for result in job.results] == [outcome]
+    assert {key: value for (_, key), value in _values(scene).items()} == now
+    assert is_partial([job]) is (policy is Policy.SKIP)
+    again, run = await scene.migrate(wallet({"Passwords": {"mail": "s3cret"}}), policy)
+    assert run is None
+    assert again.plan is not None
+    assert not again.plan.writes
+
+
+async def test_an_equal_entry_in_ksecretds_form_is_the_same(scene: Scene) -> None:
+    """A stream kept raw without schema, as ksecretd shows its own, is recognised."""
+    attributes = {"server": "Chrome/Keys", "user": "blob", "type": "binary"}
+    _backend(scene).add_item(_login(scene), attributes, bytes(range(256)))
+    job, run = await scene.migrate(wallet({"Chrome/Keys": {"blob": bytes(range(256))}}))
+    assert run is None
+    assert [result.outcome for result in job.results] == [Outcome.SAME]
+
+
+async def test_service_items_come_back_as_items(scene: Scene) -> None:
+    """A Secret Service item kept in a wallet gets its label, attributes and bytes back."""
+    items = {
+        (FolderName("Secret Service"), Key("Mail")): ServiceItem({"host": "a"}, "text/plain"),
+        (FolderName("Secret Service"), Key("Mail__0_")): ServiceItem({"host": "b"}, "text/plain"),
+        (FolderName("Secret Service"), Key("bare")): ServiceItem({}, "text/plain"),
+        (FolderName("a"), Key("b/c")): ServiceItem({"n": "1"}, "application/octet-stream"),
+    }
+    source = replace(
+        wallet(
+            {"Secret Service": {"Mail": "ä", "Mail__0_": "2", "bare": "3"}, "a": {"b/c": b"\0"}}
+        ),
+        service_items=items,
+    )
+    job, _ = await scene.migrate(source)
+    assert all(result.verified for result in job.results)
+    assert _held(scene) == [
+        ("bare", {}, b"3", "text/plain"),
+        ("Mail", {"host": "a"}, "ä".encode(), "text/plain"),
+        ("Mail", {"host": "b"}, b"2", "text/plain"),
+        ("a/b/c", {"n": "1"}, b"\0", "application/octet-stream"),
+    ]
+    _, again = await scene.migrate(source)
+    assert again is None
+
+
+async def test_what_cannot_travel_is_named(scene: Scene) -> None:
+    """Unknown types and names no provider can hold are reported, and the rest is written."""
+    folder = Folder(
+        FolderName("f"),
+        (
+            WalletEntry(Key("odd"), 99, Secret(b"x")),
+            WalletEntry(Key("zero"), 0, Secret(b"")),
+            entry("nul\0", "v"),
+            entry("half\ud800", "v"),
+            WalletEntry(Key("bad"), 1, Secret(b"\0\0"), malformed=True),
+        ),
+    )
+    job, _ = await scene.migrate(replace(wallet({}), folders=(folder,)))
+    assert [(result.outcome, result.row.reason) for result in job.results] == [
+        (Outcome.UNSUPPORTED, "unknown-type"),
+        (Outcome.UNSUPPORTED, "unknown-type"),
+        (Outcome.UNSUPPORTED, "name-nul-or-surrogate"),
+        (Outcome.UNSUPPORTED, "name-nul-or-surrogate"),
+        (Outcome.CREATED, ""),
+    ]
+    assert is_partial([job])
+
+
+async def test_one_refused_item_does_not_stop_the_rest(scene: Scene) -> None:
+    """An item the provider refuses is reported as failed, and every other one arrives."""
+    source = wallet({"f": {str(number): "v" for number in range(20)}})
+    calls = 0
+
+    async def gate(called: str) -> None:
+        nonlocal calls
+        calls += called == "create_item"
+        if called == "create_item" and calls == 7:
+            raise StoreRefusedError("no")
+
+    _backend(scene).gate = gate
+    job, run = await scene.migrate(source)
+    assert run is not None
+    outcomes = [result.outcome for result in job.results]
+    assert outcomes.count(Outcome.FAILED) == 1
+    assert outcomes.count(Outcome.CREATED) == 19
+    _backend(scene).gate = None
+    await scene.migrate(source)
+    assert len(_held(scene)) == 20
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailableError("gone"),
+        StoreLockedError("locked"),
+        PromptDismissedError("no"),
+    ],
+)
+async def test_a_failing_provider_ends_the_run_and_it_is_resumed(
+    scene: Scene, error: Exception
+) -> None:
+    """After a failure in the middle the next run completes the same run without duplicates."""
+    source = wallet({"f": {str(number): f"v{number}" for number in range(40)}})
+    _backend(scene).gate = _failing_at("create_item", 17, error)  # type: ignore[assignment]
+    job, run = await scene.migrate(source)
+    assert job.error is error
+    assert run is not None
+    assert run.is_open
+    assert Outcome.PENDING in {result.outcome for result in job.results}
+    _backend(scene).gate = None
+    job, second = await scene.migrate(source)
+    assert second is not None
+    assert second.id == run.id
+    assert {result.outcome for result in job.results} == {Outcome.CREATED}
+    assert all(result.verified for result in job.results)
+    assert len(_held(scene)) == 40
+
+
+async def test_an_altering_provider_is_found_out(scene: Scene) -> None:
+    """A value the provider spoils fails verification and is reported."""
+    _backend(scene).spoil = lambda value: value.replace(b"s3cret", b"s3cre")
+    job, _ = await scene.migrate(wallet({"Passwords": {"mail": "s3cret", "other": "x"}}))
+    assert [(result.outcome, result.verified) for result in job.results] == [
+        (Outcome.FAILED, False),
+        (Outcome.CREATED, True),
+    ]
+    assert job.results[0].reason == "differs-after-write"
+
+
+async def test_a_locked_destination_is_unlocked_first(scene: Scene) -> None:
+    """A locked collection is unlocked by one prompt before planning."""
+    _backend(scene).set_locked(_login(scene), locked=True)
+    await scene.migrate(SMALL)
+    assert _backend(scene).prompts == 1
+    assert len(_held(scene)) == 6
+
+
+async def test_other_programs_items_are_left_alone(scene: Scene) -> None:
+    """Items of other programs that share folder and key with an entry are neither read nor hit."""
+    foreign = {"server": "Passwords", "user": "mail", "xdg:schema": "org.gnome.keyring.Note"}
+    _backend(scene).add_item(_login(scene), foreign, b"theirs", label="note")
+    job, _ = await scene.migrate(wallet({"Passwords": {"mail": "mine"}}), Policy.REPLACE)
+    assert [result.outcome for result in job.results] == [Outcome.CREATED]
+    assert ("note", foreign, b"theirs", "text/plain") in _held(scene)
+
+
+async def test_a_folder_with_entries_needs_no_marker(scene: Scene) -> None:
+    """An empty folder whose name already has entries in the destination is the same."""
+    _backend(scene).add_item(_login(scene), ENTRY, b"x")
+    job, run = await scene.migrate(wallet({"Passwords": {}}))
+    assert run is None
+    assert job.results[0].row.place.kind is Kind.FOLDER
+    assert job.results[0].outcome is Outcome.SAME
+    assert job.wallet == KDEWALLET

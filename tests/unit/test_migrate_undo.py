@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Undo, confirm and expiry of migrations over the memory backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.migration import Scene, wallet
+
+from kwallet_bridge.errors import MigrationError, StoreUnavailableError
+from kwallet_bridge.migrate import session
+from kwallet_bridge.migrate.journal import open_journal
+from kwallet_bridge.migrate.rows import Policy
+from kwallet_bridge.migrate.undo import Undone, confirm_run, find_run, undo_run
+from kwallet_bridge.store.memory import MemoryBackend
+from kwallet_bridge.store.port import Quirks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kwallet_bridge.store.port import CollectionId
+
+SOURCE = wallet({"Passwords": {"mail": "new", "other": "x", "map": {"a": "b"}}, "Empty": {}})
+ENTRY = {
+    "server": "Passwords",
+    "user": "mail",
+    "type": "plaintext",
+    "xdg:schema": "org.qt.keychain",
+}
+OTHER_TYPE = ENTRY | {"type": "map"}
+FOREIGN = {"application": "browser"}
+
+Dump = list[tuple[str, dict[str, str], bytes, str]]
+
+
+@pytest.fixture(params=[Quirks(), Quirks(replaces_exact_only=True, delete_takes_supersets=True)])
+def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Scene:
+    """A default collection with another program's item in it."""
+    backend = MemoryBackend(request.param)
+    login = backend.add_collection("Login", alias="default")
+    backend.add_item(login, FOREIGN, b"theirs", label="browser")
+    return Scene(backend, tmp_path / "migrations.jsonl")
+
+
+def _backend(scene: Scene) -> MemoryBackend:
+    assert isinstance(scene.backend, MemoryBackend)
+    return scene.backend
+
+
+def _login(scene: Scene) -> CollectionId:
+    return _backend(scene)._aliases["default"]
+
+
+def _add(scene: Scene, attributes: dict[str, str], value: bytes, label: str = "l") -> None:
+    """Add an item as the provider would keep it."""
+    exact = scene.backend.quirks.replaces_exact_only
+    added = {"xdg:content-type": "text/plain"} if exact else {}
+    _backend(scene).add_item(_login(scene), attributes | added, value, label=label)
+
+
+def _dump(scene: Scene) -> Dump:
+    _backend(scene).restart()
+    rows = _backend(scene).dump(_login(scene))
+    return [
+        (label, {k: v for k, v in attributes.items() if k != "xdg:content-type"}, value, kind)
+        for label, attributes, value, kind in rows
+    ]
+
+
+async def _undo(scene: Scene, name: str = "last") -> list[Undone]:
+    with open_journal(scene.journal) as journal:
+        run = find_run(journal, name)
+        done = await undo_run(scene.backend, journal, run, default_wallet="kdewallet")
+    return [result.outcome for result in done]
+
+
+async def test_undo_leaves_the_provider_as_found(scene: Scene) -> None:
+    """Undoing a run removes all it wrote, its own items too, and puts replaced values back."""
+    _add(scene, ENTRY, b"old", "my label")
+    before = _dump(scene)
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    assert _dump(scene) != before
+    outcomes = await _undo(scene)
+    assert sorted(outcomes) == [Undone.REMOVED] * 3 + [Undone.RESTORED]
+    assert _dump(scene) == before
+
+
+async def test_undo_brings_back_another_type(scene: Scene) -> None:
+    """A replaced entry of another type comes back as it was."""
+    _add(scene, OTHER_TYPE, b'{"k":"v"}')
+    before = _dump(scene)
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    await _undo(scene)
+    assert _dump(scene) == before
+
+
+async def test_undo_keeps_what_changed_since(scene: Scene) -> None:
+    """An entry somebody changed after the run stays, and what it replaced stays kept."""
+    _add(scene, ENTRY, b"old")
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    changed = next(item for item in await scene.backend.search(_login(scene), {"user": "mail"}))
+    _backend(scene).change_item(changed, b"newest")
+    outcomes = await _undo(scene)
+    assert outcomes.count(Undone.CHANGED) == 1
+    rows = _dump(scene)
+    assert [value for _, attributes, value, _ in rows if attributes.get("user") == "mail"] == [
+        b"newest"
+    ]
+    schemas = {attributes.get("xdg:schema", "") for _, attributes, _, _ in rows}
+    assert "org.kwallet_bridge.Replaced" in schemas
+
+
+async def test_undo_of_an_interrupted_run(scene: Scene) -> None:
+    """A run cut off in the middle can be undone too."""
+    _add(scene, ENTRY, b"old")
+    before = _dump(scene)
+    calls = 0
+
+    async def gate(called: str) -> None:
+        nonlocal calls
+        calls += called == "create_item"
+        if calls == 4:
+            raise StoreUnavailableError("gone")
+
+    _backend(scene).gate = gate
+    job, _ = await scene.migrate(SOURCE, Policy.REPLACE)
+    assert job.error is not None
+    _backend(scene).gate = None
+    await _undo(scene)
+    assert _dump(scene) == before
+
+
+async def test_undo_twice_is_refused(scene: Scene) -> None:
+    """A run that was undone is not undone again."""
+    await scene.migrate(SOURCE)
+    await _undo(scene)
+    with pytest.raises(MigrationError):
+        await _undo(scene)
+
+
+async def test_a_made_collection_goes_when_it_is_empty(scene: Scene) -> None:
+    """A collection the run made is deleted with its last entry."""
+    await scene.migrate(wallet({"f": {"k": "v"}}, "Work"))
+    await _undo(scene)
+    assert [seen.label for seen in await scene.backend.collections()] == ["Login"]
+
+
+async def test_confirming_forgets_the_replaced(scene: Scene) -> None:
+    """After confirming, neither kept items nor names remain, and the entries stay."""
+    _add(scene, ENTRY, b"old")
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    with open_journal(scene.journal) as journal:
+        run = find_run(journal, "last")
+        assert await confirm_run(scene.backend, journal, run, default_wallet="kdewallet") == 1
+    rows = _dump(scene)
+    assert len(rows) == 5
+    assert not any("kwallet_bridge" in str(attributes) for _, attributes, _, _ in rows)
+    assert b"mail" not in scene.journal.read_bytes()
+    with pytest.raises(MigrationError):
+        await _undo(scene)
+
+
+async def test_old_runs_are_confirmed_by_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was replaced is let go when a later run finds its time has passed."""
+    _add(scene, ENTRY, b"old")
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    monkeypatch.setattr(session, "KEEP_DAYS", -1)
+    await scene.migrate(wallet({"late": {"k": "v"}}))
+    with open_journal(scene.journal) as journal:
+        assert {run.state for run in journal.runs.values()} == {"confirmed"}
+    assert not any(b"old" in value for _, _, value, _ in _dump(scene))
