@@ -29,10 +29,12 @@ class OpenStore:
     backend: ItemBackend
     store: Store
     default_wallet: str
+    hang_up: Callable[[], None] = lambda: None
 
     async def close(self) -> None:
         """Let go of it."""
         await self.store.close()
+        self.hang_up()
 
 
 class Watcher(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import CodecError, InvalidNameError
@@ -27,6 +28,7 @@ SERVICE_FOLDER = "Secret Service"
 UNKNOWN_TYPE = "unknown-type"
 UNSTORABLE_NAME = "name-nul-or-surrogate"
 UNSTORABLE_VALUE = "value-cannot-be-kept"
+SHADOWED = "another-source-has-this-name"
 
 OWN_SCHEMA_PREFIX = "org.kwallet_bridge."
 """Items of the migrator itself: kept secrets and journal keys."""
@@ -54,6 +56,11 @@ def from_items(
         and (codec.is_ours(info.attributes) or not only_entries)
     ]
     return _distinct(wishes)
+
+
+def merge(first: Iterable[Wish], second: Iterable[Wish]) -> list[Wish]:
+    """Join the wishes of two sources for one wallet; the first source's come first."""
+    return _distinct([*first, *second])
 
 
 def is_migrators(attributes: Mapping[str, str]) -> bool:
@@ -182,23 +189,36 @@ def _item_place(name: WalletName, label: str, attributes: Mapping[str, str]) -> 
 
 
 def _distinct(wishes: list[Wish]) -> list[Wish]:
-    """Give every wish a place of its own: items of equal attributes by label, then by number."""
+    """Give every wish a place of its own.
+
+    Another program's items of equal attributes are told apart by label, then by number. Of entries
+    under one name, as two wallets may have, the first counts; an equal one adds nothing, any other
+    is reported.
+    """
     counts = Counter(wish.place for wish in wishes)
     seen: Counter[Place] = Counter()
+    first: dict[Place, Wish] = {}
     found = []
     for wish in wishes:
-        if counts[wish.place] == 1:
-            found.append(wish)
-            continue
         place = wish.place
-        if place.kind is Kind.ITEM and wish.item is not None:
-            place = Place(place.wallet, place.kind, "", "", wish.item.label, place.attributes)
+        if counts[place] > 1 and place.kind is Kind.ITEM and wish.item is not None:
+            place = replace(place, label=wish.item.label)
         seen[place] += 1
         if seen[place] == 1:
-            found.append(Wish(place, wish.type_name, wish.item, wish.reason, wish.source))
+            first[place] = replace(wish, place=place)
+            found.append(first[place])
         elif place.kind is Kind.ITEM:
-            numbered = Place(
-                place.wallet, place.kind, "", str(seen[place]), place.label, place.attributes
-            )
-            found.append(Wish(numbered, wish.type_name, wish.item, wish.reason, wish.source))
+            found.append(replace(wish, place=replace(place, key=str(seen[place]))))
+        elif not _equal(first[place], wish):
+            found.append(replace(wish, item=None, reason=wish.reason or SHADOWED))
     return found
+
+
+def _equal(first: Wish, second: Wish) -> bool:
+    if first.item is None or second.item is None:
+        return first.item is second.item
+    kind = first.place.kind
+    return values.same(
+        values.canonical_item(kind, first.item.attributes, first.item.secret),
+        values.canonical_item(kind, second.item.attributes, second.item.secret),
+    )

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a migration talks: to a person at a terminal, or to a program over JSON lines.
+
+Events go to standard error, one JSON object a line; the result goes to standard output. With
+``--answers`` questions are events too, and their answers are read as JSON lines from a
+descriptor, so that a window can drive the command as its child.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import IO, TYPE_CHECKING, Never
+
+from tqdm import tqdm
+
+from kwallet_bridge.cli.inspect import open_source
+from kwallet_bridge.cli.passwords import TRIES, PasswordSource
+from kwallet_bridge.cli.text import printable
+from kwallet_bridge.errors import DecryptionError, PromptDismissedError, UsageError
+from kwallet_bridge.migrate.report import describe_place, describe_plan
+from kwallet_bridge.migrate.rows import Kind, Place, Plan, Policy, Result, Row
+from kwallet_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from kwallet_bridge.kwl.files import WalletSource
+    from kwallet_bridge.kwl.reader import WalletFile
+    from kwallet_bridge.model import WalletName
+
+_PROGRESS_STEPS = 100
+"""Progress lines per stage at most: a reader of lines needs no more."""
+
+
+class GivenPassword(PasswordSource):
+    """One password that was answered already."""
+
+    def __init__(self, answer: Secret) -> None:
+        """Give ``answer`` once and again."""
+        super().__init__("")
+        self._read = answer
+
+
+class Dialogue:
+    """Talks to a person: a bar on standard error, questions on the terminal."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        """Talk as the command line asks."""
+        self._policy = Policy(args.on_conflict)
+        self._passwords = PasswordSource(args.password_file)
+        self._always: Policy | None = None
+        self._bar: tqdm[Never] | None = None
+
+    def open_wallet(self, source: WalletSource) -> WalletFile:
+        """Read a wallet file, asking for its password if need be."""
+        return open_source(source, self._passwords)
+
+    def note(self, text: str) -> None:
+        """Tell something worth knowing."""
+        print(printable(text), file=sys.stderr)
+
+    def planned(self, plan: Plan) -> None:
+        """Take a finished plan."""
+
+    def stage(self, name: str, wallet: WalletName, total: int) -> None:
+        """Show a bar for the writes; verification reads in bulk and needs none."""
+        self.close()
+        if name == "write":
+            self._bar = tqdm(
+                total=total, desc=printable(wallet), unit="entries", file=sys.stderr, disable=None
+            )
+
+    def step(self, result: Result) -> None:
+        """Take a row that has ended."""
+        del result
+        if self._bar is not None:
+            self._bar.update()
+
+    def close(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def decide(self, row: Row) -> Policy:
+        """Settle a conflict."""
+        if self._policy is not Policy.ASK:
+            return self._policy
+        if self._always is not None:
+            return self._always
+        answer, always = self._ask(row)
+        if always:
+            self._always = answer
+        return answer
+
+    def _ask(self, row: Row) -> tuple[Policy, bool]:
+        words = {"s": Policy.SKIP, "r": Policy.REPLACE, "k": Policy.KEEP_BOTH}
+        question = (
+            f"{show_place(row.place)} holds another value. "
+            "[s]kip, [r]eplace, [k]eep both; capital letter: for all? "
+        )
+        while True:
+            answer = _ask_terminal(question)
+            if answer.lower() in words:
+                return words[answer.lower()], answer.isupper()
+
+
+class JsonDialogue(Dialogue):
+    """Talks to a program."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        """Read answers from ``--answers``, if given."""
+        super().__init__(args)
+        self._answers = _open_answers(args.answers) if args.answers else None
+        self._questions = 0
+        self._done = 0
+        self._total = 0
+        self._stage: dict[str, object] = {}
+
+    def open_wallet(self, source: WalletSource) -> WalletFile:
+        """Read a wallet file; its password is asked for by an event."""
+        if self._answers is None:
+            return super().open_wallet(source)
+        try:
+            return open_source(source, GivenPassword(Secret(b"")))
+        except DecryptionError as error:
+            failure = error
+        for number in range(1, TRIES + 1):
+            answer = self._question(
+                "need-password",
+                {"wallet": source.name, "file": str(source.path), "try": number},
+            )
+            try:
+                return open_source(source, GivenPassword(Secret.from_text(_text(answer))))
+            except DecryptionError as error:
+                failure = error
+        raise failure
+
+    def note(self, text: str) -> None:
+        """Tell something worth knowing."""
+        _emit({"type": "message", "text": text})
+
+    def planned(self, plan: Plan) -> None:
+        """Tell a plan's counts."""
+        _emit(describe_plan(plan))
+
+    def stage(self, name: str, wallet: WalletName, total: int) -> None:
+        """Tell the beginning of a stage."""
+        self._stage = {"type": "progress", "stage": name, "wallet": wallet, "total": total}
+        self._done, self._total = 0, total
+        _emit(self._stage | {"done": 0})
+
+    def step(self, result: Result) -> None:
+        """Tell how far a stage is."""
+        del result
+        self._done += 1
+        if self._done == self._total or self._done % max(1, self._total // _PROGRESS_STEPS) == 0:
+            _emit(self._stage | {"done": self._done})
+
+    def _ask(self, row: Row) -> tuple[Policy, bool]:
+        answer = self._question("need-decision", describe_place(row.place))
+        try:
+            policy = Policy(str(answer.get("decision")))
+        except ValueError as error:
+            raise UsageError("a decision is skip, replace or keep-both") from error
+        return policy, answer.get("always") is True
+
+    def _question(self, kind: str, fields: Mapping[str, object]) -> Mapping[str, object]:
+        if self._answers is None:
+            raise UsageError("there is nobody to ask; use --answers, or another --on-conflict")
+        self._questions += 1
+        _emit({"type": kind, "id": self._questions, **fields})
+        line = self._answers.readline()
+        try:
+            answer = json.loads(line) if line else {"cancel": True}
+        except ValueError as error:
+            raise UsageError("an answer is one JSON object a line") from error
+        if not isinstance(answer, dict) or answer.get("id") != self._questions:
+            raise UsageError("an answer names the id of its question")
+        if answer.get("cancel"):
+            raise PromptDismissedError("no answer was given")
+        return answer
+
+
+def make_dialogue(args: argparse.Namespace) -> Dialogue:
+    """Choose how to talk."""
+    return JsonDialogue(args) if args.json else Dialogue(args)
+
+
+def show_place(place: Place) -> str:
+    """Name a row for a person."""
+    if place.kind is Kind.ITEM:
+        return printable(f"{place.wallet}: item {place.label or dict(place.attributes)}")
+    key = f"/{place.key}" if place.kind is Kind.ENTRY else "/"
+    return printable(f"{place.wallet}: {place.folder}{key}")
+
+
+def _emit(event: Mapping[str, object]) -> None:
+    print(json.dumps(event), file=sys.stderr, flush=True)
+
+
+def _text(answer: Mapping[str, object]) -> str:
+    text = answer.get("password")
+    if not isinstance(text, str):
+        raise UsageError("an answer to need-password holds a password")
+    return text
+
+
+def _open_answers(given: str) -> IO[str]:
+    if given == "-":
+        return sys.stdin
+    try:
+        return open(int(given.removeprefix("fd:")), encoding="utf-8")  # noqa: PTH123
+    except (OSError, ValueError) as error:
+        raise UsageError("--answers takes - or fd:N") from error
+
+
+def _ask_terminal(question: str) -> str:
+    try:
+        with open("/dev/tty", "r+", encoding="utf-8", buffering=1) as terminal:  # noqa: PTH123
+            terminal.write(question)
+            return terminal.readline().strip()
+    except OSError as error:
+        raise UsageError("there is no terminal to ask on; use another --on-conflict") from error

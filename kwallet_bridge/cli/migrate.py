@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``kwallet-bridge migrate``: wallet files into a store; planned, journalled, verified."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.cli.dialogue import Dialogue, make_dialogue
+from kwallet_bridge.cli.passwords import PasswordSource, add_password_arguments
+from kwallet_bridge.cli.showing import print_jobs, print_run, print_undo
+from kwallet_bridge.cli.sources import (
+    Loaded,
+    load_file,
+    load_running,
+    wallet_name_of,
+    warn_of_pending,
+)
+from kwallet_bridge.cli.stores import SECRET_SERVICE, SPEC_HELP, StoreOpener
+from kwallet_bridge.daemon.process import harden
+from kwallet_bridge.errors import BridgeError, UsageError
+from kwallet_bridge.migrate import report, wishes
+from kwallet_bridge.migrate.discover import find_wallet_files
+from kwallet_bridge.migrate.journal import journal_path, open_journal
+from kwallet_bridge.migrate.rows import Policy
+from kwallet_bridge.migrate.run import Job
+from kwallet_bridge.migrate.session import Orders, carry_out
+from kwallet_bridge.migrate.undo import Undone, confirm_run, find_run, undo_run
+from kwallet_bridge.model import WalletName
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+RUNNING = "running"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="WALLET|FILE",
+        help="wallets by name, .kwl files, or XML exports of KWalletManager or KeepSecret; "
+        "without any, every wallet that can be found",
+    )
+    parser.add_argument("--from", dest="origin", choices=[RUNNING], help="read a running kwalletd")
+    parser.add_argument("--collection", metavar="NAME", help="put everything into this collection")
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what every command that writes through the journal takes."""
+    parser.add_argument("--to", default=SECRET_SERVICE, metavar="STORE", help=SPEC_HELP)
+    parser.add_argument("--dry-run", action="store_true", help="show the plan and stop")
+    parser.add_argument(
+        "--on-conflict",
+        choices=[policy.value for policy in Policy],
+        default=Policy.SKIP.value,
+        help="what becomes of an entry whose place holds another value (default: skip)",
+    )
+    parser.add_argument("--json", action="store_true", help="talk in JSON lines")
+    parser.add_argument(
+        "--answers", metavar="-|fd:N", help="with --json: read answers to questions from here"
+    )
+    parser.add_argument(
+        "--to-password-file", metavar="F|-|fd:N", help="the password of a keyring file"
+    )
+    ending = parser.add_mutually_exclusive_group()
+    ending.add_argument("--undo", metavar="RUN", help="take a run back ('last': the last one)")
+    ending.add_argument("--confirm", metavar="RUN", help="let go of what a run replaced")
+    ending.add_argument("--runs", action="store_true", help="list the runs of the journal")
+    add_password_arguments(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Migrate, or end an earlier migration; docs/reference/report-schema.md has the exit codes."""
+    harden()
+    ended = end_earlier(args)
+    if ended is not None:
+        return ended
+    dialogue = make_dialogue(args)
+    loaded, refused = _load(args, dialogue)
+    if not loaded and not refused:
+        raise UsageError("no wallet was found")
+    jobs = _make_jobs(loaded, args.collection)
+    return carry_out_and_report(args, dialogue, jobs, sources_of(loaded), refused)
+
+
+def carry_out_and_report(
+    args: argparse.Namespace,
+    dialogue: Dialogue,
+    jobs: Sequence[Job],
+    sources: tuple[str, ...],
+    refused: Sequence[tuple[str, BridgeError]] = (),
+) -> int:
+    """Do the jobs and show the result; gives the exit code."""
+    opener = StoreOpener(args.to, PasswordSource(args.to_password_file))
+    orders = Orders(
+        opener.open, args.to, sources, dialogue.decide, dialogue, journal_path(), args.dry_run
+    )
+    try:
+        run = asyncio.run(carry_out(jobs, orders)) if jobs else None
+    finally:
+        dialogue.close()
+    described = report.describe_jobs(jobs, run=run, dry_run=args.dry_run, refused=refused)
+    if args.json:
+        print(json.dumps(described))
+    else:
+        print_jobs(jobs, run, refused, dry_run=args.dry_run)
+    return report.exit_code(jobs, refused=refused, dry_run=args.dry_run)
+
+
+def end_earlier(args: argparse.Namespace) -> int | None:
+    """Undo, confirm or list runs if that is what is asked; else None."""
+    if args.runs:
+        with open_journal(journal_path()) as journal:
+            for run in journal.runs.values():
+                print_run(run, as_json=args.json)
+        return 0
+    if args.undo or args.confirm:
+        return asyncio.run(_end(args))
+    return None
+
+
+async def _end(args: argparse.Namespace) -> int:
+    with open_journal(journal_path()) as journal:
+        run = find_run(journal, args.undo or args.confirm)
+        opener = StoreOpener(run.destination, PasswordSource(args.to_password_file))
+        store = await opener.open()
+        try:
+            if args.confirm:
+                number = await confirm_run(
+                    store.backend, journal, run, default_wallet=store.default_wallet
+                )
+                print(f"run {run.id} is confirmed; {number} kept items are gone", file=sys.stderr)
+                return 0
+            results = await undo_run(
+                store.backend, journal, run, default_wallet=store.default_wallet
+            )
+        finally:
+            await store.close()
+    print_undo(run, results, as_json=args.json)
+    return 3 if any(one.outcome is Undone.CHANGED for one in results) else 0
+
+
+def sources_of(loaded: Sequence[Loaded]) -> tuple[str, ...]:
+    """Name the sources, so that an interrupted run is known again."""
+    return tuple(one.origin for one in loaded)
+
+
+def _make_jobs(loaded: Sequence[Loaded], collection: str | None) -> list[Job]:
+    jobs: dict[str, Job] = {}
+    for one in loaded:
+        name = WalletName(collection or one.wallet.name)
+        wanted = [*wishes.from_wallet(one.wallet, name), *one.items_as(name)]
+        if name in jobs:
+            before = jobs[name]
+            jobs[name] = Job(
+                name, wishes.merge(before.wishes, wanted), before.warnings + one.wallet.warnings
+            )
+        else:
+            jobs[name] = Job(name, wishes.merge(wanted, ()), one.wallet.warnings)
+    return list(jobs.values())
+
+
+def _load(
+    args: argparse.Namespace, dialogue: Dialogue
+) -> tuple[list[Loaded], list[tuple[str, BridgeError]]]:
+    """Read every source; one that cannot be read does not keep the others back."""
+    if args.origin == RUNNING:
+        return asyncio.run(load_running(args.what)), []
+    loaded: list[Loaded] = []
+    refused: list[tuple[str, BridgeError]] = []
+    paths = _resolve(args.what)
+    asyncio.run(warn_of_pending(paths, dialogue.note))
+    for path in paths:
+        try:
+            loaded.append(load_file(path, dialogue))
+        except BridgeError as error:
+            refused.append((str(path), error))
+    return loaded, refused
+
+
+def _resolve(given: Sequence[str]) -> list[Path]:
+    """Find the files meant: a word with a slash or an ending is a file, else a wallet's name."""
+    if not given:
+        return find_wallet_files(os.environ)
+    known = find_wallet_files(os.environ)
+    found: list[Path] = []
+    for word in given:
+        path = Path(word)
+        named = [one for one in known if one.stem == word or wallet_name_of(one) == word]
+        if named and os.sep not in word:
+            found += named
+        elif path.is_file() or os.sep in word:
+            found.append(path)
+        else:
+            raise UsageError(f"there is no wallet {word}")
+    return found

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Show migrations to a person."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.cli.dialogue import show_place
+from kwallet_bridge.cli.text import printable
+from kwallet_bridge.migrate.report import describe_run, describe_undo
+from kwallet_bridge.migrate.rows import Action, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kwallet_bridge.errors import BridgeError
+    from kwallet_bridge.migrate.journal import RunRecord
+    from kwallet_bridge.migrate.run import Job
+    from kwallet_bridge.migrate.undo import UndoResult
+
+_REASONS = {
+    "unknown-type": "KWallet knows no such type; the wallet file still has it",
+    "name-nul-or-surrogate": "no provider can hold this name",
+    "value-cannot-be-kept": "no provider can hold this value",
+    "another-source-has-this-name": "another wallet has it with another value",
+    "another-value": "the destination holds another value",
+    "name-altered-by-provider": "the provider would change this name",
+    "placeholder-refused-by-provider": "the provider refuses values with {REF:",
+    "refused-by-provider": "the provider refused it",
+    "altered-by-provider": "the provider changed the value; it was not kept",
+    "changed-by-another-program": "another program changed it meanwhile",
+    "cannot-be-kept": "it could not be stored",
+    "missing-after-write": "it was written and is not there",
+    "differs-after-write": "it was written and reads back otherwise",
+}
+_SHOWN = frozenset({Outcome.SKIPPED, Outcome.UNSUPPORTED, Outcome.FAILED})
+
+
+def print_jobs(
+    jobs: Sequence[Job],
+    run: RunRecord | None,
+    refused: Sequence[tuple[str, BridgeError]],
+    *,
+    dry_run: bool,
+) -> None:
+    """Print the result of a migration, or its plan."""
+    for job in jobs:
+        lines = _plan_lines(job) if dry_run else _result_lines(job)
+        print("\n".join(lines))
+    for source, error in refused:
+        print(f"{printable(source)} was not read: {printable(str(error))}")
+    if run is not None and run.is_open:
+        print(f"The run {run.id} was cut off; the same command goes on with it.")
+    elif run is not None:
+        print(f"To take this back: kwallet-bridge migrate --undo {run.id}")
+
+
+def print_undo(run: RunRecord, results: Sequence[UndoResult], *, as_json: bool) -> None:
+    """Print the result of an undo."""
+    if as_json:
+        print(json.dumps(describe_undo(run, results)))
+        return
+    for outcome, number in Counter(one.outcome for one in results).items():
+        print(f"{number} {outcome.value}")
+    for one in results:
+        if one.outcome == "changed-since":
+            print(f"  {show_place(one.place)} was changed since and stays")
+
+
+def print_run(run: RunRecord, *, as_json: bool) -> None:
+    """Print one run of the journal."""
+    if as_json:
+        print(json.dumps(describe_run(run)))
+        return
+    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
+    state = "cut off" if run.is_open else run.state
+    print(f"{run.id}  {started}  {state}  {len(run.intents)} entries to {run.destination}")
+
+
+def _plan_lines(job: Job) -> Iterator[str]:
+    if job.plan is None:
+        return
+    new = " (a new collection)" if job.plan.collection is None else ""
+    yield f"{printable(job.wallet)}{new}"
+    yield from _warning_lines(job)
+    for row in job.plan.rows:
+        reason = _REASONS.get(row.reason, row.reason)
+        shown = "same already" if row.action is Action.SAME else row.action.value
+        yield f"  {shown:12}  {show_place(row.place)}" + (f": {reason}" if reason else "")
+
+
+def _result_lines(job: Job) -> Iterator[str]:
+    counts = Counter(result.outcome.value for result in job.results)
+    verified = sum(result.verified for result in job.results)
+    told = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+    yield f"{printable(job.wallet)}: {told or 'nothing'}; {verified} verified"
+    yield from _warning_lines(job)
+    for result in job.results:
+        if result.outcome in _SHOWN:
+            reason = _REASONS.get(result.reason, result.reason)
+            yield f"  {result.outcome.value:12}  {show_place(result.row.place)}: {reason}"
+    if job.error is not None:
+        yield f"  stopped: {printable(str(job.error))}"
+
+
+def _warning_lines(job: Job) -> Iterator[str]:
+    for warning in job.warnings:
+        yield f"  warning: {warning}"

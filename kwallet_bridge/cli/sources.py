@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Load what a migration reads: wallet files, XML exports, a running kwalletd."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.errors import (
+    BusLostError,
+    FileUnreadableError,
+    StoreUnavailableError,
+    WalletNotFoundError,
+)
+from kwallet_bridge.kwl.attributes import apply_attributes
+from kwallet_bridge.kwl.files import list_wallet_folders, read_source
+from kwallet_bridge.kwl.names import ATTRIBUTES_SUFFIX, WALLET_SUFFIX, decode_stem
+from kwallet_bridge.migrate.running import RunningDaemon, find_daemon
+from kwallet_bridge.migrate.wishes import from_items
+from kwallet_bridge.migrate.xml import MAX_SIZE, looks_like_xml, read_export
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from kwallet_bridge.cli.dialogue import Dialogue
+    from kwallet_bridge.migrate.rows import Wish
+    from kwallet_bridge.model import Wallet, WalletName
+    from kwallet_bridge.store.port import ItemInfo, ItemSecret
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A source as read; ``origin`` names it in the journal."""
+
+    origin: str
+    wallet: Wallet
+    items: tuple[tuple[ItemInfo, ItemSecret], ...] = ()
+
+    def items_as(self, name: WalletName) -> list[Wish]:
+        """Wish for the items of a KeepSecret export."""
+        return from_items(self.items, name)
+
+
+def wallet_name_of(path: Path) -> WalletName:
+    """Give the name of the wallet a file holds."""
+    return decode_stem(path.name.removesuffix(WALLET_SUFFIX))
+
+
+def load_file(path: Path, dialogue: Dialogue) -> Loaded:
+    """Read a wallet file or an XML export.
+
+    Raises:
+        KwlError: It cannot be read.
+        BridgeError: No password can be had.
+    """
+    origin = str(path.absolute())
+    if path.suffix != WALLET_SUFFIX:
+        data = _read_export_bytes(path)
+        if looks_like_xml(data):
+            export = read_export(data, fallback_name=path.stem)
+            return Loaded(origin, export.wallet, export.items)
+    source = read_source(path, salt_folders=list_wallet_folders())
+    return Loaded(origin, dialogue.open_wallet(source).wallet)
+
+
+async def load_running(names: Sequence[str]) -> list[Loaded]:
+    """Read wallets through a running kwalletd.
+
+    Raises:
+        StoreUnavailableError: None runs.
+        WalletNotFoundError: It has no such wallet.
+    """
+    bus = await _connect()
+    if bus is None:
+        raise StoreUnavailableError("there is no message bus, so no kwalletd can run")
+    try:
+        daemon = await find_daemon(bus)
+        if daemon is None:
+            raise StoreUnavailableError("no kwalletd of KDE's is running")
+        there = await daemon.list_wallets()
+        missing = [name for name in names if name not in there]
+        if missing:
+            raise WalletNotFoundError(f"the running kwalletd has no wallet {missing[0]}")
+        wanted = [name for name in there if not names or name in names]
+        return [await _load_one(daemon, name) for name in wanted]
+    finally:
+        bus.close()
+
+
+async def warn_of_pending(paths: Sequence[Path], note: Callable[[str], None]) -> None:
+    """Have a running kwalletd save the wallets about to be read; say so where it will not."""
+    bus = await _connect()
+    if bus is None:
+        return
+    try:
+        daemon = await find_daemon(bus)
+        if daemon is None:
+            return
+        for path in paths:
+            name = wallet_name_of(path)
+            if await daemon.is_open(name) and not await daemon.save(name):
+                note(
+                    f"kwalletd has the wallet {name} open and may not have saved the last seconds' "
+                    "changes; close it, or use --from running"
+                )
+    finally:
+        bus.close()
+
+
+async def _load_one(daemon: RunningDaemon, name: WalletName) -> Loaded:
+    wallet = await daemon.read_wallet(name)
+    return Loaded(f"running:{name}", apply_attributes(replace(wallet), _attributes_of(name)))
+
+
+def _attributes_of(name: WalletName) -> bytes | None:
+    """Find the attributes file of a wallet known by name: they are not on the bus."""
+    for folder in list_wallet_folders():
+        for path in sorted(folder.glob("*" + ATTRIBUTES_SUFFIX)):
+            if decode_stem(path.name.removesuffix(ATTRIBUTES_SUFFIX)) == name:
+                return path.read_bytes()
+    return None
+
+
+async def _connect() -> BusConnection | None:
+    try:
+        return await BusConnection.connect()
+    except BusLostError:
+        return None
+
+
+def _read_export_bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_SIZE + 1)
+    except OSError as error:
+        raise FileUnreadableError(f"cannot read {path}: {error.strerror}") from error

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Open the stores that ``--to`` and ``--from`` name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.cli.passwords import PasswordSource, ask_password
+from kwallet_bridge.config import read_settings
+from kwallet_bridge.errors import BusLostError, StoreUnavailableError, UsageError
+from kwallet_bridge.keyringfile.backend import KeyringFileBackend
+from kwallet_bridge.migrate.run import OpenStore
+from kwallet_bridge.secretservice.backend import SecretServiceBackend
+from kwallet_bridge.store.entries import EntryStore
+from kwallet_bridge.store.port import StoreSettings
+
+if TYPE_CHECKING:
+    from kwallet_bridge.keyringfile.sources import KeyRequest
+    from kwallet_bridge.secret import Secret
+    from kwallet_bridge.store.port import ItemBackend
+
+SECRET_SERVICE = "secret-service"  # noqa: S105  a word on the command line
+_FILE = "file:"
+SPEC_HELP = "secret-service, secret-service@BUSADDRESS or file:PATH"
+
+
+class RememberedPassword:
+    """A keyring file's password, asked for once although the file is opened twice."""
+
+    def __init__(self, source: PasswordSource) -> None:
+        """Ask through ``source``."""
+        self._source = source
+        self._answer: Secret | None = None
+
+    @property
+    def asks_person(self) -> bool:
+        """Whether asking again may bring another answer."""
+        return self._source.asks_a_person
+
+    async def read_password(self, request: KeyRequest) -> Secret | None:
+        """Give the password."""
+        if self._answer is None or request.again:
+            text = "Password for the new keyring" if request.new else "Password for the keyring"
+            prompt = f"{text} {request.label}"
+            self._answer = await asyncio.to_thread(ask_password, prompt, source=self._source)
+        return self._answer
+
+
+class StoreOpener:
+    """Opens one store as often as asked, each time over a connection of its own."""
+
+    def __init__(self, spec: str, passwords: PasswordSource) -> None:
+        """Check ``spec``; nothing is opened yet.
+
+        Raises:
+            UsageError: It names no store.
+        """
+        if not (spec == SECRET_SERVICE or spec.startswith((_FILE, SECRET_SERVICE + "@"))):
+            raise UsageError(f"a store is {SPEC_HELP}")
+        self.spec = spec
+        self._file = Path(spec.removeprefix(_FILE)).expanduser() if spec.startswith(_FILE) else None
+        self._keys = RememberedPassword(passwords)
+
+    async def open(self) -> OpenStore:
+        """Open the store.
+
+        Raises:
+            StoreUnavailableError: There is no bus or provider.
+        """
+        default = read_settings(os.environ).default_wallet
+        settings = StoreSettings(default_wallet=default)
+        if self._file is not None:
+            file = KeyringFileBackend(self._file, self._keys, label=default)
+            return _opened(file, settings, None)
+        _, _, address = self.spec.partition("@")
+        try:
+            bus = await BusConnection.connect(address or None)
+        except BusLostError as error:
+            raise StoreUnavailableError("there is no message bus to find a provider on") from error
+        return _opened(SecretServiceBackend(bus), settings, bus)
+
+
+def _opened(backend: ItemBackend, settings: StoreSettings, bus: BusConnection | None) -> OpenStore:
+    store = EntryStore(backend, settings)
+    return OpenStore(backend, store, settings.default_wallet, bus.close if bus else lambda: None)

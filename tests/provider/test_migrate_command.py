@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The migrate command against real gnome-keyring."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support.paths import ROOT, VECTORS
+from support.peers import SECRETS, GnomeKeyring
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
+
+    from support.private_bus import PrivateBus
+
+COMMAND = [sys.executable, "-m", "kwallet_bridge"]
+
+
+def bridge(
+    bus: PrivateBus, *arguments: str, stdin: str = "", check: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run our command on the private bus."""
+    env = {"PYTHONPATH": str(ROOT)}
+    return bus.run([*COMMAND, *arguments], stdin=stdin, env=env, check=check)
+
+
+def place_vector(bus: PrivateBus, name: str, *, as_name: str = "kdewallet") -> Path:
+    """Put a test vector where KDE keeps wallets; its password is what standard input needs."""
+    folder = bus.data / "kwalletd"
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix in (".kwl", ".salt"):
+        source = VECTORS / (name + suffix)
+        if source.exists():
+            shutil.copy(source, folder / (as_name + suffix))
+    attributes = VECTORS / (name + ".attributes-json")
+    if attributes.exists():
+        shutil.copy(attributes, folder / (as_name + "_attributes.json"))
+    return folder / (as_name + ".kwl")
+
+
+def items(bus: PrivateBus) -> int:
+    """Count the items of the login collection that are not the migrator's."""
+    client = bus.client()
+    path = "/org/freedesktop/secrets/collection/login"
+    found = client.call(
+        SECRETS, path, "org.freedesktop.DBus.Properties", "Get", "ss",
+        ["org.freedesktop.Secret.Collection", "Items"],
+    ).value  # fmt: skip
+    assert isinstance(found, tuple)
+    keys = client.call(
+        SECRETS, path, "org.freedesktop.Secret.Collection", "SearchItems", "a{ss}",
+        [{"xdg:schema": "org.kwallet_bridge.JournalKey"}],
+    ).value  # fmt: skip
+    assert isinstance(keys, list)
+    return len(found[1]) - len(keys)
+
+
+@pytest.fixture
+def keyring(bus: PrivateBus, gnome_keyring: GnomeKeyring) -> PrivateBus:
+    """A private bus with gnome-keyring on it."""
+    assert gnome_keyring.process is not None
+    return bus
+
+
+def test_a_wallet_is_found_and_migrated(keyring: PrivateBus) -> None:
+    """Without arguments the wallet in KDE's folder is migrated and verified; again writes nothing."""
+    place_vector(keyring, "pw-005")
+    before = {path: path.read_bytes() for path in (keyring.data / "kwalletd").iterdir()}
+    dry = bridge(keyring, "migrate", "--dry-run", "--password-file", "-", stdin="corre")
+    assert (dry.returncode, items(keyring)) == (0, 0), dry.stderr
+    done = bridge(keyring, "migrate", "--json", "--password-file", "-", stdin="corre")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    (wallet,) = result["wallets"]
+    assert wallet["verified"] == len(wallet["rows"]) == items(keyring)
+    again = bridge(keyring, "migrate", "--json", "--password-file", "-", stdin="corre")
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["run"] is None
+    undone = bridge(keyring, "migrate", "--undo", result["run"])
+    assert undone.returncode == 0, undone.stderr
+    assert items(keyring) == 0
+    assert {path: path.read_bytes() for path in (keyring.data / "kwalletd").iterdir()} == before
+
+
+def test_a_wrong_password_has_its_exit_code(keyring: PrivateBus) -> None:
+    """A wrong password writes nothing and exits with 6."""
+    place_vector(keyring, "pw-005")
+    done = bridge(keyring, "migrate", "--password-file", "-", stdin="wrong")
+    assert done.returncode == 6
+    assert items(keyring) == 0
+
+
+def test_a_window_answers_for_the_person(keyring: PrivateBus) -> None:
+    """With --answers passwords are asked by events and answered on standard input."""
+    place_vector(keyring, "pw-005")
+    answers = '{"id": 1, "password": "wrong"}\n{"id": 2, "password": "corre"}\n'
+    done = bridge(keyring, "migrate", "--json", "--answers", "-", stdin=answers)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line)["type"] for line in done.stderr.splitlines()]
+    assert events[:3] == ["need-password", "need-password", "plan"]
+    assert {"progress"} == set(events[3:])
+    assert "corre" not in done.stdout + done.stderr
+
+
+def test_secret_service_items_are_found_by_their_programs(keyring: PrivateBus) -> None:
+    """Items ksecretd kept in a wallet are found again by secret-tool."""
+    place_vector(keyring, "secret-service", as_name="ss wallet")
+    done = bridge(
+        keyring, "migrate", "--collection", "kdewallet", "--password-file", "-", stdin="ss"
+    )
+    assert done.returncode == 0, done.stderr
+    found = keyring.run(["secret-tool", "lookup", "host", "mail.example", "user", "anna"])
+    assert found.stdout == "pässword"
+    assert keyring.run(["secret-tool", "lookup", "user", "bert"]).stdout == (
+        "second of the same label"
+    )
