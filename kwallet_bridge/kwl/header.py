@@ -27,7 +27,7 @@ from kwallet_bridge.kwl.formats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from kwallet_bridge.model import Folder
 
@@ -53,8 +53,29 @@ class DigestTable:
         """The digest of the first folder's name; empty if there is none."""
         return self.raw[4 : 4 + DIGEST_SIZE]
 
-    def matches(self, folders: Iterable[Folder]) -> bool:
-        """Tell whether the table lists exactly these folders and entries, in any order."""
+    def matches(self, folders: Sequence[Folder]) -> bool:
+        """Tell whether the table lists exactly these folders and entries.
+
+        KDE writes it in the order of the payload, and duplicates, which only others write, may
+        stand in it as often as they like.
+        """
+        return self._lists(folders) or self._holds_sets_of(folders)
+
+    def _lists(self, folders: Sequence[Folder]) -> bool:
+        raw, offset = self.raw, 4
+        if len(folders) != self.folder_count:
+            return False
+        for folder in folders:
+            size = 4 + DIGEST_SIZE * (1 + len(folder.entries))
+            if raw[offset : offset + size] != _encode_digests(folder):
+                return False
+            offset += size
+        return offset == len(raw)
+
+    def _holds_sets_of(self, folders: Sequence[Folder]) -> bool:
+        names = sum(1 + len(folder.entries) for folder in folders)
+        if names > self.folder_count + self.entry_count:
+            return False
         return _digest_sets(self.raw) == {
             digest_name(folder.name): {digest_name(entry.key) for entry in folder.entries}
             for folder in folders
@@ -138,6 +159,11 @@ def parse_table(data: bytes, start: int) -> tuple[DigestTable, int]:
 def digest_name(name: str) -> bytes:
     """Digest a name as KDE does: MD5 of Qt's UTF-8, where an unpaired surrogate becomes ``?``."""
     return hashlib.md5(name.encode("utf-8", "replace"), usedforsecurity=False).digest()
+
+
+def _encode_digests(folder: Folder) -> bytes:
+    keys = b"".join(digest_name(entry.key) for entry in folder.entries)
+    return digest_name(folder.name) + _U32.pack(len(folder.entries)) + keys
 
 
 def _read_count(data: bytes, offset: int) -> int:

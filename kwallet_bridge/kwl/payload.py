@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from kwallet_bridge.errors import LimitError, MalformedError
 from kwallet_bridge.kwl.formats import MAX_ENTRIES, MAX_FOLDERS
-from kwallet_bridge.model import EntryType, Folder, FolderName, Key, WalletEntry
-from kwallet_bridge.qtstream import StreamError, decode_pairs, decode_string
+from kwallet_bridge.kwl.values import find_value_warnings
+from kwallet_bridge.model import Folder, FolderName, Key, WalletEntry
 from kwallet_bridge.secret import Secret
 
 _NULL = 0xFFFFFFFF
@@ -42,35 +42,6 @@ def parse_payload(data: bytes, *, base: int = 0) -> Payload:
         LimitError: More folders or entries than the reader holds.
     """
     return _Parser(data, base).parse()
-
-
-def find_value_warnings(type_code: int, value: bytes) -> set[str]:
-    """Name what is wrong with a value: nothing, for most."""
-    try:
-        if type_code == EntryType.PASSWORD:
-            return _text_warnings(decode_string(value)) if value else set()
-        if type_code == EntryType.MAP:
-            return _map_warnings(value) if value else set()
-    except StreamError:
-        return {"malformed-value"}
-    return set() if type_code == EntryType.STREAM else {"unknown-type"}
-
-
-def _map_warnings(value: bytes) -> set[str]:
-    pairs = decode_pairs(value)
-    warnings = set[str]().union(*(_text_warnings(text) for pair in pairs for text in pair))
-    if len({key for key, _ in pairs}) < len(pairs):
-        warnings.add("duplicate-map-key")
-    return warnings
-
-
-def _text_warnings(text: str | None) -> set[str]:
-    if text and not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return {"unpaired-surrogate"}
-    return set()
 
 
 class _Parser:
