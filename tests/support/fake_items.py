@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,9 @@ class FakeItem:
     attributes: dict[str, str]
     secret: bytes
     content_type: str = TEXT
-    created: int = 1_700_000_000
-    modified: int = 1_700_000_000
+    order: int = 0
+    created: int = 0
+    modified: int = 0
     locked: bool = False
     doomed: bool = False
     written: dict[str, str] = field(default_factory=dict)
@@ -65,7 +67,7 @@ class FakeVault:
     def __init__(self, quirks: Quirks) -> None:
         self.quirks = quirks
         self.collections: dict[str, FakeCollection] = {}
-        self._clock = itertools.count(1_700_000_001)
+        self._order = itertools.count(1)
         self._numbers = itertools.count(1)
         self.late = quirks.collections_come_late
         self.add_collection("Login")
@@ -152,8 +154,8 @@ class FakeVault:
     ) -> FakeItem:
         """Add an item as it is, past every rule."""
         path = f"{collection.path}/{next(self._numbers)}"
-        now = next(self._clock)
-        item = FakeItem(path, label, dict(attributes), secret, content_type, now, now)
+        item = FakeItem(path, label, dict(attributes), secret, content_type, next(self._order))
+        item.created = item.modified = int(time.time())
         collection.items[path] = item
         return item
 
@@ -176,7 +178,8 @@ class FakeVault:
         old = self._replaced(collection, attributes) if replace else None
         if old is not None and not self.quirks.replaces_exact_only:
             old.label, old.attributes, old.secret = label, dict(attributes), kept
-            old.content_type, old.modified = content_type, next(self._clock)
+            old.content_type, old.modified = content_type, int(time.time())
+            old.order = next(self._order)
             old.written = dict(attributes)
             return old, None
         if old is not None:
@@ -193,7 +196,7 @@ class FakeVault:
             for item in collection.items.values()
             if (item.attributes == attributes if exact else has(item, attributes))
         ]
-        return max(fitting, key=lambda item: item.modified, default=None)
+        return max(fitting, key=lambda item: item.order, default=None)
 
     def _as_kept(self, attributes: Mapping[str, str], secret: bytes, content_type: str) -> bytes:
         if self.quirks.rewrites_maps and attributes.get("type") == "map":
@@ -208,7 +211,8 @@ class FakeVault:
         names = dict(attributes)
         if self.quirks.schemaless_twins:
             place: dict[str, str] = {key: names[key] for key in ("server", "user") if key in names}
-            if len(place) == 2 and any(has(item, place) for item in collection.items.values()):
+            natives = [item for item in collection.items.values() if SCHEMA not in item.attributes]
+            if len(place) == 2 and any(has(item, place) for item in natives):
                 names["user"] += "__0_"
         return names
 
