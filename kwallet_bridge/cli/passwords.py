@@ -53,7 +53,7 @@ class PasswordSource:
         return self._given is None
 
     def read(self) -> Secret:
-        """Read the given file, once; one line feed at its end is not part of the password.
+        """Read the given file, once; one line end is not part of the password.
 
         Raises:
             UsageError: It cannot be read, or is far too long for a password.
@@ -65,7 +65,8 @@ class PasswordSource:
                 raise UsageError("the password file cannot be read") from error
             if len(text) > MAX_PASSWORD_SIZE:
                 raise UsageError("the password file is too long for a password")
-            self._read = Secret(text.removesuffix(b"\n").removesuffix(b"\r"))
+            ending = b"\r\n" if text.endswith(b"\r\n") else b"\n"
+            self._read = Secret(text.removesuffix(ending))
         return self._read
 
     def _read_bytes(self) -> bytes:
@@ -86,7 +87,7 @@ def add_password_arguments(parser: argparse.ArgumentParser) -> None:
         "--password-file",
         metavar="F|-|fd:N",
         help="read the password from a file, from standard input (-) or from an open file "
-        "descriptor, instead of asking; one line feed at the end is left out",
+        "descriptor, instead of asking; one line end at its end is left out",
     )
 
 

@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import termios
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +41,8 @@ try:
     try_passwords(attempt, prompt="Wallet \\x1b[2J", source=PasswordSource())
 except BridgeError as error:
     print(type(error).__name__, tried)
+except KeyboardInterrupt:
+    print("interrupted")
 """
 
 
@@ -76,6 +79,7 @@ def ask() -> bytes:
         (b"pw\n", b"pw"),
         (b"pw\r\n", b"pw"),
         (b"pw\n\n", b"pw\n"),
+        (b"pw\r", b"pw\r"),
         (b"", b""),
         (b"\xff \n", b"\xff "),
     ],
@@ -267,7 +271,6 @@ def run_on_terminal(answers: list[bytes]) -> tuple[str, str]:
         pass_fds=[theirs],
         cwd=ROOT,
     )
-    os.close(theirs)
     shown = b""
     with child, open(ours, "rb", buffering=0) as terminal:  # noqa: PTH123  a descriptor
         for number, answer in enumerate(answers, 1):
@@ -275,6 +278,8 @@ def run_on_terminal(answers: list[bytes]) -> tuple[str, str]:
                 shown += terminal.read(1000)
             os.write(ours, answer)
         printed, _ = child.communicate(timeout=30)
+        assert termios.tcgetattr(theirs)[3] & termios.ECHO
+        os.close(theirs)
         with contextlib.suppress(OSError):  # the terminal's other side is closed
             while more := terminal.read(1000):
                 shown += more
@@ -297,3 +302,9 @@ def test_the_end_of_the_terminals_input_is_a_no() -> None:
     """Ctrl-D instead of a password dismisses."""
     printed, _ = run_on_terminal([b"\x04"])
     assert printed.startswith("PromptDismissedError")
+
+
+def test_an_interrupt_leaves_the_terminal_as_it_was() -> None:
+    """Ctrl-C at the prompt ends the program, and echo is on again."""
+    printed, _ = run_on_terminal([b"\x03"])
+    assert printed == "interrupted\n"
