@@ -9,6 +9,7 @@ their command is asked for, so that the daemon starts without the migrator's cod
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,6 +39,7 @@ COMMANDS = (
     Command("session", "session", "switch this session over to the bridge, or back"),
 )
 EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
 ABOUT = "Keep what KDE programs store in KWallet in your Secret Service provider."
 
 
@@ -58,9 +60,15 @@ def run(argv: Sequence[str]) -> int:
     args = _build_parser(chosen).parse_args(argv)
     command = next(command for command in COMMANDS if command.name == args.command)
     try:
-        return int(import_module(f"kwallet_bridge.cli.{command.module}").execute(args))
+        code = int(import_module(f"kwallet_bridge.cli.{command.module}").execute(args))
+        sys.stdout.flush()
+        return code
     except BridgeError as error:
         print(f"kwallet-bridge {command.name}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter must not try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE

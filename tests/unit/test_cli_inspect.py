@@ -4,11 +4,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.gpg import scratch_gnupg_home
-from support.paths import VECTORS
+from support.paths import ROOT, VECTORS
 from support.vectors import Vector, load_vector, load_vectors
 
 from kwallet_bridge.cli.main import run
@@ -195,3 +197,19 @@ def test_the_items_of_the_secret_service(
         "created": 1795323284,
         "modified": 1795323284,
     } in shown["items"]
+
+
+def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
+    """Output into a pipe that nobody reads ends with 141 and without a traceback."""
+    wallet, password = lay_out(load_vector("pw-005"), tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "kwallet_bridge", "inspect", wallet, "--password-file", password],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=ROOT,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
