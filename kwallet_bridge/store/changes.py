@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _DELAY = 0.05  # seconds in which signals of one change arrive together
 _ECHO = 0.25  # seconds in which a provider may still tell of our own write
 _CLOCK = 2  # seconds by which a time of modification may lie before its signal
+_NOISE = 3.0  # seconds after a collection is opened in which its old items may be announced
 _FLOOD = 64  # unknown items at once that are an unlocked collection, not a person's doing
 
 
@@ -43,6 +44,7 @@ class Changes:
         self._folders_touched = folders_touched
         self._before: dict[ItemId, Row | None] = {}
         self._heard = 0.0
+        self._quiet = asyncio.get_running_loop().time() + _NOISE
         self._recheck = False
         self._own: dict[ItemId, tuple[int, float]] = {}
         self._writing = 0
@@ -194,7 +196,7 @@ class Changes:
         new = row_of(info) if info is not None else None
         if info is not None and self._is_echo(info):
             return
-        aged = info is not None and 0 < info.modified < heard - _CLOCK
+        aged = info is not None and self._is_aged(info, heard)
         if row is not None and (new is None or (new.folder, new.key) != (row.folder, row.key)):
             yield row.folder
         if new is None:
@@ -206,6 +208,12 @@ class Changes:
         elif aged and new.type == row.type:
             return
         yield new.folder
+
+    def _is_aged(self, info: ItemInfo, heard: float) -> bool:
+        """Tell whether an item was announced only because its collection was unlocked."""
+        if asyncio.get_running_loop().time() > self._quiet + _DELAY:
+            return False
+        return 0 < info.modified < heard - _CLOCK
 
     def _is_echo(self, info: ItemInfo) -> bool:
         written, until = self._own.get(info.id, (0, 0.0))

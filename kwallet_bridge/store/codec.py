@@ -281,7 +281,10 @@ def same_texts(first: Entry, second: Entry) -> bool:
     """Tell whether two maps hold the same texts, whatever their order, null being empty."""
     try:
         texts = [
-            {key: value or "" for key, value in qtstream.decode_pairs(entry.value.reveal())}
+            {
+                key: value or ""
+                for key, value in qtstream.decode_pairs(entry.value.reveal() or bytes(4))
+            }
             for entry in (first, second)
         ]
     except qtstream.StreamError:

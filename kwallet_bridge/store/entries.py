@@ -320,7 +320,7 @@ class EntryStore:
         codec.require_name(wallet)
         if not wallet:
             raise InvalidNameError("a wallet needs a name")
-        if self._backend.quirks.forgets_label_case and ("/" in wallet or not wallet.strip(".")):
+        if self._backend.quirks.labels_are_paths and ("/" in wallet or not wallet.strip(".")):
             raise InvalidNameError("this provider makes a path of a wallet's name")
 
     # --- events of the backend ------------------------------------------------------------------

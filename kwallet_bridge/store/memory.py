@@ -487,4 +487,4 @@ def _rewrite_map(value: bytes) -> bytes:
         parsed = {}
     pairs = parsed.items() if isinstance(parsed, dict) else ()
     texts = {key: text if isinstance(text, str) else "" for key, text in sorted(pairs)}
-    return json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

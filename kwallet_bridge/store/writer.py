@@ -17,7 +17,6 @@ from kwallet_bridge.errors import (
     ReadBackError,
     StoreError,
     StoreLockedError,
-    StoreTimeoutError,
     StoreUnavailableError,
 )
 from kwallet_bridge.model import EntryType, FolderName, Key
@@ -44,7 +43,7 @@ class _Job:
     key: Key
     entry: Entry
     item: NewItem
-    old: Sequence[Row]
+    old: list[Row]
     mine: set[ItemId]
     held: Mapping[ItemId, ItemSecret]
 
@@ -68,10 +67,10 @@ class Writer:
         new_folder, old = await self._look(site, folder, key)
         held = await self.read_secrets(site, [row.id for row in old])
         mine.update(held)
-        job = _Job(site, folder, key, entry, item, old, mine, held)
+        job = _Job(site, folder, key, entry, item, list(old), mine, held)
         try:
             await self._replace(job)
-        except (StoreTimeoutError, StoreUnavailableError, StoreLockedError):
+        except (StoreUnavailableError, StoreLockedError):
             self._forget(job)
             raise
         except StoreError:
@@ -164,15 +163,19 @@ class Writer:
     async def _clear_way(self, job: _Job) -> None:
         """Do first what two providers need before a replacing write."""
         quirks = self._backend.quirks
-        wanted = job.item.attributes.items()
-        for row in job.old:
-            has = row.attributes.items()
-            if quirks.delete_takes_supersets and has < wanted:
-                await self._delete_first(job, row)
-            elif quirks.schemaless_twins and codec.SCHEMA not in row.attributes:
-                job.mine.add(row.id)
-                await self._backend.set_attributes(row.id, job.item.attributes)
-                job.site.check()
+        wanted = job.item.attributes
+        if quirks.delete_takes_supersets:
+            for row in job.old:
+                if row.attributes.items() < wanted.items():
+                    await self._delete_first(job, row)
+        elif quirks.schemaless_twins and job.old and self._retyped(job) == job.old:
+            # Otherwise the new value would be filed under another key.
+            await self._backend.set_attributes(job.old[0].id, wanted)
+            job.site.check()
+
+    @staticmethod
+    def _retyped(job: _Job) -> list[Row]:
+        return [row for row in job.old if row.attributes != job.item.attributes]
 
     async def _delete_first(self, job: _Job, row: Row) -> None:
         if row.id in job.held:
@@ -264,6 +267,10 @@ class Writer:
 
     async def _restore(self, job: _Job, found: Sequence[ItemId]) -> set[ItemId]:
         """Write the old secrets again where they are not what they were."""
+        if self._backend.quirks.schemaless_twins:
+            for row in self._retyped(job):
+                if row.id in found:
+                    await self._backend.set_attributes(row.id, row.attributes)
         present = [item for item in job.held if item in found]
         now = await self.read_secrets(job.site, present)
         keep = set()

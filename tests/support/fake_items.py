@@ -262,4 +262,4 @@ def rewrite_map(secret: bytes) -> bytes:
     if not isinstance(value, dict):
         return b"{}"
     strings = {key: text if isinstance(text, str) else "" for key, text in value.items()}
-    return json.dumps(strings, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(strings, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.store_contract import StoreContract, World
+from support.store_contract import NO_NULL, StoreContract, World
 
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.memory import MemoryBackend
@@ -23,6 +23,7 @@ class MemoryWorld(World):
         self.outside = self.memory
         self.collection = self.memory.add_collection(self.wallet, alias="default")
         self.store = EntryStore(self.memory, StoreSettings())
+        self.unkept = NO_NULL if quirks.rewrites_maps else ()
 
     async def restart(self) -> None:
         """Let the backend leave and return."""
@@ -44,6 +45,12 @@ QUIRKS = {
         delete_takes_supersets=True,
         setters_forgotten=True,
         forgets_label_case=True,
+    ),
+    "ksecretd": Quirks(
+        locked_reads_empty=True,
+        default_alias=False,
+        schemaless_twins=True,
+        rewrites_maps=True,
     ),
     "as specified": Quirks(),
 }
