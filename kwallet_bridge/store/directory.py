@@ -153,11 +153,10 @@ class Directory:
             except BaseException:
                 self.fresh = False
                 raise
-            if epoch != self._epoch:
-                self.fresh = False
-                raise StoreUnavailableError("the provider went away")
             if self.fresh:
-                break
+                break  # else an event came meanwhile, perhaps of another provider: ask again
+        if epoch != self._epoch:
+            raise StoreUnavailableError("providers come and go")
         self.fresh = True
         self._take({box.id: box for box in boxes}, default)
 
