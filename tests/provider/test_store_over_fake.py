@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import itertools
-import time
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -57,7 +55,6 @@ class TestStoreOverFake(StoreContract):
         """Give a fresh wallet."""
         fake = FakeProvider(bus.address, ROWS[row])
         fake.vault.late = False
-        fake.vault._clock = itertools.count(int(time.time()))
         monkeypatch.setitem(cast("dict[str, Quirks]", ROWS), "", ROWS[row])
         await fake.start()
         ours = await BusConnection.connect(bus.address)
