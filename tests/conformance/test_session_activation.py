@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real daemon, started by the bus from nothing but the installed files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.paths import ROOT
+from support.peers import GnomeKeyring
+from support.private_bus import PrivateBus, private_bus
+
+from kwallet_bridge.session.census import read_command
+from kwallet_bridge.session.files import render_unit
+from kwallet_bridge.wire.generations import BUS_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGED = Path("/usr/share/dbus-1/services/org.kde.kwalletd5.service")
+PROGRAM = f"""\
+#!{sys.executable}
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from kwallet_bridge.__main__ import main
+main()
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """kwallet-bridge, installed at an odd place."""
+    path = tmp_path / "my programs/kwallet-bridge"
+    path.parent.mkdir()
+    path.write_text(PROGRAM)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Iterator[PrivateBus]:
+    """A session with gnome-keyring unlocked and kwalletd5 packaged."""
+    services = tmp_path / "share/dbus-1/services"
+    services.mkdir(parents=True)
+    shutil.copy(PACKAGED, services)
+    with private_bus(system_data=tmp_path / "share") as bus, GnomeKeyring(bus):
+        yield bus
+
+
+def stop(bus: PrivateBus) -> None:
+    """End the service as a restart of the session would."""
+    os.kill(bus.process_of(BUS_NAMES[0]), 15)
+    for name in BUS_NAMES:
+        bus.wait_name_gone(name)
+
+
+def test_kwallet_query_starts_the_bridge(session: PrivateBus, program: Path) -> None:
+    """With only the installed files kwallet-query starts the bridge and reads what was stored."""
+    session.run([str(program), "session", "install"])
+    client = session.client()
+    arguments = (client.open(), "Passwords", "entry", "val-ü", "test")
+    assert client.ask("writePassword", "issss", *arguments).value == 0
+    stop(session)
+    done = session.run(["kwallet-query", "-f", "Passwords", "-r", "entry", "kdewallet"])
+    assert done.stdout.strip() == "val-ü"
+    assert str(program) in read_command(session.process_of("org.kde.kwalletd5"))
+
+
+@pytest.mark.parametrize("name", BUS_NAMES)
+def test_any_name_starts_all_names(session: PrivateBus, program: Path, name: str) -> None:
+    """Calling one name makes one process own all three."""
+    session.run([str(program), "session", "install"])
+    stop(session)
+    session.run(["dbus-send", "--session", "--print-reply", f"--dest={name}",
+                 "/modules/kwalletd", "org.kde.KWallet.networkWallet"])  # fmt: skip
+    for each in BUS_NAMES:
+        session.wait_for_name(each)
+    assert len({session.process_of(each) for each in BUS_NAMES}) == 1
+
+
+def test_uninstall_gives_kwalletd5_back(session: PrivateBus, program: Path) -> None:
+    """After uninstall the packaged kwalletd5 answers and our process is gone."""
+    session.run([str(program), "session", "install"])
+    session.run([str(program), "session", "uninstall"])
+    session.run(["dbus-send", "--session", "--print-reply", "--dest=org.kde.kwalletd5",
+                 "/modules/kwalletd5", "org.kde.KWallet.isEnabled"])  # fmt: skip
+    assert read_command(session.process_of("org.kde.kwalletd5"))[0].endswith("kwalletd5")
+
+
+USER_MANAGER = """\
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/systemd/system /run/user/0
+chmod 700 /run/user/0
+mkdir -p /sys/fs/cgroup/systemd/kwb-$$ && echo $$ > /sys/fs/cgroup/systemd/kwb-$$/cgroup.procs
+export XDG_RUNTIME_DIR=/run/user/0
+/lib/systemd/systemd --user &
+manager=$!
+trap 'kill $manager; wait $manager || true' EXIT
+until systemctl --user show-environment >/dev/null 2>&1; do read -t 0.1 <> <(:) || true; done
+systemctl --user import-environment HOME XDG_DATA_HOME XDG_CONFIG_HOME XDG_STATE_HOME \
+    XDG_CONFIG_DIRS DBUS_SESSION_BUS_ADDRESS PATH LC_ALL
+systemctl --user start kwallet-bridge.service
+main=$(systemctl --user show -P MainPID kwallet-bridge.service)
+grep -E '^(NoNewPrivs|Seccomp):' /proc/$main/status
+grep 'Max core file size' /proc/$main/limits
+grep Umask /proc/$main/status
+kwallet-query -l kdewallet -f Passwords
+systemctl --user stop kwallet-bridge.service
+systemctl --user show -P Result kwallet-bridge.service
+"""
+
+
+def test_the_hardened_unit_serves(session: PrivateBus, program: Path) -> None:
+    """Under a real systemd the unit becomes ready, is confined, serves, and stops cleanly."""
+    units = session.data / "systemd/user"
+    units.mkdir(parents=True)
+    (units / "kwallet-bridge.service").write_text(render_unit([str(program)]))
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", USER_MANAGER],
+        env=session.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    words = " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Umask: 0077" in words
+    assert "NoNewPrivs: 1" in words
+    assert "Seccomp: 2" in words
+    assert "Max core file size 0 0 bytes" in words
+    assert words.endswith("success")
