@@ -34,6 +34,7 @@ class Command:
 COMMANDS = (
     Command("daemon", "daemon", "serve the KWallet names on the session bus"),
     Command("inspect", "inspect", "show what a .kwl wallet file holds"),
+    Command("doctor", "doctor", "look for what keeps programs from their wallets"),
     Command("monitor", "monitor", "show live which programs call, and how it ends"),
     Command("migrate", "migrate", "move wallets into your provider or a keyring file"),
     Command("session", "session", "switch this session over to the bridge, or back"),
