@@ -137,7 +137,7 @@ class BusConnection:
         body: Sequence[object] = (),
     ) -> None:
         """Call a method without wanting an answer."""
-        self._send(
+        self.send(
             Message(
                 destination=destination,
                 path=path,
@@ -163,7 +163,7 @@ class BusConnection:
         destination: str | None = None,
     ) -> None:
         """Send a signal, to all or to one peer."""
-        self._send(
+        self.send(
             Message(
                 message_type=_SIGNAL,
                 destination=destination,
@@ -257,21 +257,31 @@ class BusConnection:
             # Else the socket stays open until the loop sees its end, and the loop may stop first.
             self._engine._finalize()  # noqa: SLF001
 
-    # --- inside ----------------------------------------------------------------------------
-
-    def _send(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
+        """Send a message; nothing once the connection is gone."""
         if self.lost.done():
             return
         if not message.serial:
             message.serial = self._engine.next_serial()
         self._writer.schedule_write(message)
 
+    def send_raw(self, encode: Callable[[int], bytes | None]) -> bool:
+        """Send the bytes that ``encode`` makes of a serial; False if it made none."""
+        data = encode(self._engine.next_serial())
+        if data is None:
+            return False
+        if not self.lost.done():
+            self._writer.schedule_bytes(data)
+        return True
+
+    # --- inside ----------------------------------------------------------------------------
+
     def _receive(self, message: Message) -> bool:
         kind = message.message_type
         if kind is _METHOD_CALL:
             if self._serve is None or message.interface == _PEER:
                 return False
-            call = IncomingCall(message, self._send)
+            call = IncomingCall(message, self)
             try:
                 self._serve(call)
             except Exception as error:  # noqa: BLE001  else the engine logs it, body and all

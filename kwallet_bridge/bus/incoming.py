@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from dbus_fast import ErrorType, Message, MessageFlag, MessageType
 
+from kwallet_bridge.bus.port import Variant
+from kwallet_bridge.bus.replies import encode_return
 from kwallet_bridge.bus.variants import to_wire
 
 if TYPE_CHECKING:
@@ -20,35 +22,51 @@ INVALID_ARGS = ErrorType.INVALID_ARGS.value
 FAILED = ErrorType.FAILED.value
 
 
+class Sender(Protocol):
+    """The part of a connection that answers need."""
+
+    def send(self, message: Message) -> None:
+        """Send a message."""
+
+    def send_raw(self, encode: Callable[[int], bytes | None]) -> bool:
+        """Send what ``encode`` makes of a serial; False if it made nothing."""
+
+
 class IncomingCall:
     """One call: who asks, what for, and the way to answer. Its repr has no body."""
 
-    __slots__ = ("_message", "_send", "answered", "body", "member", "sender", "signature")
+    __slots__ = (
+        "_message",
+        "_sender",
+        "answered",
+        "body",
+        "interface",
+        "member",
+        "path",
+        "sender",
+        "signature",
+        "wants_reply",
+    )
 
-    def __init__(self, message: Message, send: Callable[[Message], None]) -> None:
-        """Wrap a method call message."""
+    def __init__(self, message: Message, sender: Sender) -> None:
+        """Wrap a method call message; answers go through ``sender``."""
         self._message = message
-        self._send = send
+        self._sender = sender
         self.answered = False
         self.member: str = message.member or ""
+        """The method called."""
         self.signature: str = message.signature
+        """The signature of ``body``."""
         self.body: list[object] = message.body
+        """The arguments."""
         self.sender: str = message.sender or ""
-
-    @property
-    def path(self) -> str:
+        """Unique name of the caller."""
+        self.path: str = message.path or ""
         """The object called."""
-        return self._message.path or ""
-
-    @property
-    def interface(self) -> str:
+        self.interface: str = message.interface or ""
         """The interface named by the caller; "" if it named none."""
-        return self._message.interface or ""
-
-    @property
-    def wants_reply(self) -> bool:
+        self.wants_reply = not message.flags.value & _NO_REPLY
         """Whether the caller waits for an answer."""
-        return not self._message.flags.value & _NO_REPLY
 
     def reply(self, signature: str = "", body: Sequence[object] = ()) -> None:
         """Answer with a value. Only the first answer counts.
@@ -60,20 +78,35 @@ class IncomingCall:
             return
         # Marked only once sending worked: a badly typed body must still be answerable by an error.
         if self.wants_reply:
-            call = self._message
-            message = Message(
+            try:
+                self._reply(signature, body)
+            except Exception:  # noqa: BLE001  whatever the engine raises may quote the value
+                raise TypeError("the answer does not fit its signature") from None
+        self.answered = True
+
+    def _reply(self, signature: str, body: Sequence[object]) -> None:
+        call = self._message
+        if len(signature) == 1 and self._sender.send_raw(
+            lambda serial: encode_return(
+                serial=serial,
+                reply_serial=call.serial,
+                destination=self.sender,
+                signature=signature,
+                value=body[0],
+            )
+        ):
+            return
+        _refuse_nul(body)
+        self._sender.send(
+            Message(
                 message_type=MessageType.METHOD_RETURN,
                 reply_serial=call.serial,
-                destination=call.sender,
+                destination=self.sender,
                 signature=signature,
                 body=to_wire(signature, body),
                 validate=False,
             )
-            try:
-                self._send(message)
-            except Exception:  # noqa: BLE001  whatever the engine raises may quote the value
-                raise TypeError("the answer does not fit its signature") from None
-        self.answered = True
+        )
 
     def fail(self, name: str, text: str) -> None:
         """Answer with a D-Bus error; ``text`` must hold no private name."""
@@ -81,7 +114,22 @@ class IncomingCall:
             return
         self.answered = True
         if self.wants_reply:
-            self._send(Message.new_error(self._message, name, text))
+            self._sender.send(Message.new_error(self._message, name, text))
 
     def __repr__(self) -> str:
         return f"IncomingCall({self.member}, {self.signature!r}, from {self.sender})"
+
+
+def _refuse_nul(body: Sequence[object]) -> None:
+    """Refuse text the bus daemon would end our connection for."""
+    for value in body:
+        if isinstance(value, Variant):
+            _refuse_nul((value.value,))
+        elif isinstance(value, str):
+            if "\0" in value:
+                raise TypeError("a D-Bus string holds no NUL")
+        elif isinstance(value, dict):
+            _refuse_nul(tuple(value))
+            _refuse_nul(tuple(value.values()))
+        elif isinstance(value, list | tuple):
+            _refuse_nul(value)

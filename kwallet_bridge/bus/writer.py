@@ -51,6 +51,12 @@ class PatientWriter:
         if not self._waiting:
             self._write()
 
+    def schedule_bytes(self, data: bytes) -> None:
+        """Send a message that is marshalled already, in its turn."""
+        self._queue.append((memoryview(data), []))
+        if not self._waiting:
+            self._write()
+
     def _write(self) -> None:
         queue = self._queue
         try:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.wire.calls import Call
     from kwallet_bridge.wire.peers import Peers
 
+_INTERFACES = (INTERFACE, "")
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
 
 _log = logging.getLogger(__name__)
@@ -70,10 +71,8 @@ class Dispatcher:
 
     def handle(self, call: IncomingCall) -> None:
         """Answer one call, now or later."""
-        bound = None
-        if call.path in PATHS and call.interface in {INTERFACE, ""}:
-            bound = self._rows.get((call.member, call.signature))
-        if bound is None:
+        bound = self._rows.get((call.member, call.signature))
+        if bound is None or call.path not in PATHS or call.interface not in _INTERFACES:
             _answer_standard(call)
             return
         self._peers.seen(call.sender)

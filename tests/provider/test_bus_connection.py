@@ -29,8 +29,9 @@ def _answer(call: IncomingCall) -> None:
     if call.member == "Echo":
         call.reply(call.signature, call.body)
     elif call.member == "Badly":
-        with pytest.raises(TypeError):
-            call.reply("u", ["no number"])
+        for signature, value in (("u", "no number"), ("s", "a\0b"), ("as", ["a\0b"])):
+            with pytest.raises(TypeError):
+                call.reply(signature, [value])
         call.fail("org.example.Failed", "")
     elif call.member != "Silence":
         call.fail("org.example.Unknown", "")

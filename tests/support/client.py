@@ -102,9 +102,13 @@ class RawClient:
         parts = dict(part.split("=", 1) for part in address.removeprefix("unix:").split(","))
         try:
             stream.connect(parts["path"] if "path" in parts else "\0" + parts["abstract"])
-        except OSError:
+            return cls._greet(stream)
+        except BaseException:
             stream.close()
             raise
+
+    @classmethod
+    def _greet(cls, stream: socket.socket) -> Self:
         stream.sendall(b"\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\r\n")
         answer = stream.recv(4096)
         if not answer.startswith(b"OK "):
