@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import (
+    BridgeError,
     PromptDismissedError,
     StoreError,
     StorePasswordError,
@@ -20,7 +21,7 @@ from kwallet_bridge.errors import (
 )
 from kwallet_bridge.keyringfile import changes, file
 from kwallet_bridge.keyringfile.box import KeyringBox
-from kwallet_bridge.keyringfile.folder import file_name, find_siblings, label_of
+from kwallet_bridge.keyringfile.folder import SUFFIX, file_name, find_siblings, label_of
 from kwallet_bridge.keyringfile.format import (
     CONTENT_TYPE,
     ItemUnreadableError,
@@ -32,6 +33,7 @@ from kwallet_bridge.keyringfile.format import (
 from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD
 from kwallet_bridge.keyringfile.prompts import SharedPrompts
 from kwallet_bridge.keyringfile.sources import KeyRequest
+from kwallet_bridge.keyringfile.watch import FolderWatch
 from kwallet_bridge.store.port import (
     DEFAULT_ALIAS,
     BackendEvent,
@@ -90,6 +92,8 @@ class KeyringFileBackend:
         self._seen: list[CollectionId] | None = None
         self._listeners: list[Callable[[BackendEvent], None]] = []
         self._prompts: SharedPrompts[CollectionId] = SharedPrompts()
+        self._watch = FolderWatch(path.parent, self._files_changed)
+        self._looking: set[asyncio.Task[None]] = set()
 
     @property
     def quirks(self) -> Quirks:
@@ -211,7 +215,7 @@ class KeyringFileBackend:
         keyring = await box.refresh()
         key = box.require_key()
         if attributes:
-            found = find_items(key, keyring.items, attributes)
+            found = find_items(key, keyring, attributes)
         else:
             found = [number for number, raw in keyring.items.items() if fits(key, raw)]
         return [_item_id(collection, number) for number in found]
@@ -285,6 +289,7 @@ class KeyringFileBackend:
     async def close(self) -> None:
         """Finish what was asked and wipe every key."""
         self._listeners.clear()
+        self._watch.close()
         for box in self._boxes.values():
             await box.lock()
 
@@ -294,7 +299,20 @@ class KeyringFileBackend:
         """Count the items that the password does not open; they are kept as they are."""
         return self._existing(collection).unreadable
 
+    def _files_changed(self, names: set[str]) -> None:
+        """Look at what another program may have changed, as the kernel tells."""
+        if not any(not n or n == self._main or n.endswith(SUFFIX) for n in names):
+            return
+        self._scan()
+        for name in names:
+            box = self._boxes.get(CollectionId(name))
+            if box is not None and box.key is not None:
+                task = asyncio.get_running_loop().create_task(_look(box))
+                self._looking.add(task)
+                task.add_done_callback(self._looking.discard)
+
     def _scan(self) -> list[CollectionId]:
+        self._watch.start()
         found = [self._main] if self._path.exists() else []
         found += [CollectionId(name) for name in find_siblings(self._path)]
         if self._seen is not None and self._seen != found:
@@ -359,6 +377,12 @@ def _try_open(key: CipherKey, raw: bytes | None) -> PlainItem | None:
         return open_item(key, raw)
     except ItemUnreadableError:
         return None
+
+
+async def _look(box: KeyringBox) -> None:
+    # What is wrong with the file is told to whoever uses it next.
+    with suppress(BridgeError):
+        await box.refresh()
 
 
 def _delete(path: Path) -> None:

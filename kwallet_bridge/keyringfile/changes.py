@@ -12,6 +12,7 @@ from kwallet_bridge.keyringfile import gvariant
 from kwallet_bridge.keyringfile.format import (
     CONTENT_TYPE,
     ItemUnreadableError,
+    Keyring,
     PlainItem,
     find_items,
     hashed_names,
@@ -22,7 +23,6 @@ from kwallet_bridge.keyringfile.format import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kwallet_bridge.keyringfile.format import Keyring
     from kwallet_bridge.keyringfile.keys import CipherKey
 
     Change = Callable[[Keyring, CipherKey], int]
@@ -45,7 +45,7 @@ def put_item(item: PlainItem, *, replaces: bool) -> Change:
         if old is None:
             return keyring.add(seal_item(key, replace(item, created=now, modified=now)))
         number, held = old
-        keyring.items[number] = seal_item(key, replace(item, created=held.created, modified=now))
+        keyring.put(number, seal_item(key, replace(item, created=held.created, modified=now)))
         return number
 
     return change
@@ -55,7 +55,7 @@ def _find_twin(
     keyring: Keyring, key: CipherKey, attributes: Mapping[str, str]
 ) -> tuple[int, PlainItem] | None:
     wanted = {name: value for name, value in attributes.items() if name != CONTENT_TYPE}
-    for number in find_items(key, keyring.items, wanted):
+    for number in find_items(key, keyring, wanted):
         raw = keyring.items[number]
         if hashed_names(raw) - {CONTENT_TYPE} == wanted.keys():
             try:
@@ -75,7 +75,7 @@ def relabel_item(number: int, attributes: Mapping[str, str]) -> Change:
         held = open_item(key, raw)
         kept = {k: v for k, v in held.attributes.items() if k == CONTENT_TYPE}
         item = replace(held, attributes={**kept, **attributes}, modified=int(time.time()))
-        keyring.items[number] = seal_item(key, item)
+        keyring.put(number, seal_item(key, item))
         return number
 
     return change
@@ -85,7 +85,7 @@ def drop_item(number: int) -> Change:
     """Delete an item; one that is gone already is no error."""
 
     def change(keyring: Keyring, key: CipherKey) -> int:  # noqa: ARG001  a Change
-        keyring.items.pop(number, None)
+        keyring.remove(number)
         return number
 
     return change
@@ -100,7 +100,7 @@ def renumber(known: Keyring, fresh: Keyring) -> tuple[Keyring, set[int]]:
     by_raw = {raw: number for number, raw in known.items.items()}
     gone = set(by_raw.values()) - {by_raw[r] for r in fresh.items.values() if r in by_raw}
     by_name = {_filed_under(known.items[number]): number for number in sorted(gone, reverse=True)}
-    result = type(fresh)(fresh.header, {}, known.next_number)
+    result = Keyring(fresh.header, {}, known.next_number)
     touched = set(known.items) - set(by_raw.values()) | gone
     for raw in fresh.items.values():
         number = by_raw.pop(raw, None)

@@ -186,6 +186,8 @@ def _keep_backup(path: Path) -> None:
     with suppress(OSError):  # a file system without links: no backup, but no failure either
         os.link(path, link)
         link.replace(backup_path(path))
+        # After a kill the backup may be this very file, and a rename onto itself does nothing.
+        link.unlink(missing_ok=True)
 
 
 def _put_in_place(temporary: Path, path: Path, *, fresh: bool) -> None:
@@ -214,8 +216,8 @@ def _sync_folder(path: Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what a killed writer left; the lock says that it is nobody's work in progress."""
-    for leftover in path.parent.glob(f".{_escape_glob(path.name)}.*.tmp"):
-        with suppress(OSError):
+    with suppress(OSError):
+        for leftover in path.parent.glob(f".{_escape_glob(path.name)}.*.tmp"):
             leftover.unlink()
 
 

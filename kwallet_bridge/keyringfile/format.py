@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.ciphers import PaddingError, equal
 from kwallet_bridge.errors import StoreDamagedError, StoreRefusedError
 from kwallet_bridge.keyringfile import gvariant
+from kwallet_bridge.keyringfile.lookup import Lookup
 from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kwallet_bridge.keyringfile.keys import CipherKey
 
@@ -36,6 +37,8 @@ MAC_SIZE = 32
 _IV_SIZE = 16
 _LEAST_ITEM = 65
 """A blob has at least a block, an IV and a MAC, and its container one offset."""
+_MOST_CHANGED = 256
+"""Items looked at one by one before the lookup is made anew."""
 CONTENT_TYPE = "xdg:content-type"
 
 
@@ -60,22 +63,48 @@ class Header:
 
 @dataclass(slots=True)
 class Keyring:
-    """A file's content: the header and the items' bytes, by numbers that stay while we run."""
+    """A file's content: the header and the items' bytes, by numbers that stay while we run.
+
+    One that readers see is never altered; changes are made to a copy.
+    """
 
     header: Header
     items: dict[int, bytes] = field(default_factory=dict)
     next_number: int = 0
+    _lookup: Lookup | None = field(default=None, compare=False, repr=False)
+    _changed: set[int] = field(default_factory=set, compare=False, repr=False)
 
     def add(self, raw: bytes) -> int:
         """Append an item; gives its number."""
         number = self.next_number
-        self.items[number] = raw
         self.next_number = number + 1
+        self.put(number, raw)
         return number
+
+    def put(self, number: int, raw: bytes) -> None:
+        """Replace an item in its place."""
+        self.items[number] = raw
+        self._changed.add(number)
+
+    def remove(self, number: int) -> None:
+        """Remove an item if it is there."""
+        if self.items.pop(number, None) is not None:
+            self._changed.add(number)
 
     def copy(self) -> Keyring:
         """Copy the list, not the items."""
-        return Keyring(self.header, dict(self.items), self.next_number)
+        return Keyring(
+            self.header, dict(self.items), self.next_number, self._lookup, set(self._changed)
+        )
+
+    def find_holding(self, needles: Sequence[bytes]) -> list[int]:
+        """Find the items whose bytes contain all these, in order."""
+        if self._lookup is None or len(self._changed) > _MOST_CHANGED:
+            self._lookup, self._changed = Lookup(self.items), set()
+        items, changed = self.items, self._changed
+        old = [n for n in self._lookup.find(needles) if n not in changed]
+        new = (n for n in changed if n in items and all(needle in items[n] for needle in needles))
+        return sorted([*old, *new]) if changed else old
 
     def __repr__(self) -> str:
         return f"Keyring({len(self.items)} items)"
@@ -261,28 +290,28 @@ def open_item(key: CipherKey, raw: bytes) -> PlainItem:
         hashes = gvariant.parse_bytes_dict(hashed)
     except (gvariant.FramingError, PaddingError):
         raise ItemUnreadableError("an item is damaged") from None
+    clear = item.attributes
     for name, value in hashes.items():
-        clear = item.attributes.get(name)
-        if clear is None or not equal(key.hash_value(clear), value):
+        if name not in clear or key.hash_value(clear[name]) != value:
             raise ItemUnreadableError("an item's attributes are not those it is filed under")
     return item
 
 
-def find_items(
-    key: CipherKey, items: Mapping[int, bytes], attributes: Mapping[str, str]
-) -> list[int]:
+def find_items(key: CipherKey, keyring: Keyring, attributes: Mapping[str, str]) -> list[int]:
     """Find the readable items that have at least these attributes, without decrypting any.
 
     Raises:
         StoreRefusedError: No item can have such attributes.
     """
-    wanted = {name: key.hash_value(value) for name, value in attributes.items()}
     try:
+        for value in attributes.values():
+            gvariant.encode_string(value)
+        wanted = {name: key.hash_value(value) for name, value in attributes.items()}
         needles = [gvariant.encode_string(name) + value for name, value in wanted.items()]
-    except gvariant.FramingError:
-        return []
-    # The scan sees a few false hits (a name that ends alike); the second look sorts them out.
-    near = (n for n, raw in items.items() if all(needle in raw for needle in needles))
+    except gvariant.FramingError as error:
+        raise StoreRefusedError(f"a keyring file cannot hold such an item: {error}") from None
+    # Among them are a few false hits (a name that ends alike); the second look sorts them out.
+    near, items = keyring.find_holding(needles), keyring.items
     return [n for n in near if _has(items[n], wanted) and fits(key, items[n])]
 
 

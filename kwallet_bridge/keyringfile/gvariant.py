@@ -56,7 +56,7 @@ def parse_trailing_offsets(data: bytes, count: int) -> tuple[int, tuple[int, ...
     if start < 0:
         raise FramingError("too short for its framing offsets")
     ends = struct.unpack(f"<{count}{_CODES[size]}", data[start:])[::-1]
-    if not all(a <= b for a, b in pairwise((0, *ends, start))):
+    if not all(map(le, ends, (*ends[1:], start))):
         raise FramingError("framing offsets out of order or out of bounds")
     return start, ends
 
@@ -74,7 +74,9 @@ def split_array(data: bytes) -> list[bytes]:
     room = len(data) - start
     if room <= 0 or room % size:
         raise FramingError("an array's length does not fit its offsets")
-    ends = struct.unpack(f"<{room // size}{_CODES[size]}", data[start:])
+    ends: Sequence[int] = data[start:]
+    if size > 1:
+        ends = struct.unpack(f"<{room // size}{_CODES[size]}", data[start:])
     if not all(map(le, ends, ends[1:])):
         raise FramingError("an array's offsets run backwards")
     return [data[a:b] for a, b in pairwise((0, *ends))]
@@ -95,7 +97,10 @@ def split_pair(data: bytes) -> tuple[bytes, bytes]:
     Raises:
         FramingError: The offset contradicts the container.
     """
-    start, (end,) = parse_trailing_offsets(data, 1)
+    start = len(data) - offset_size(len(data))
+    end = int.from_bytes(data[start:], "little")
+    if not 0 <= end <= start:
+        raise FramingError("a framing offset out of bounds")
     return data[:end], data[end:start]
 
 
@@ -140,7 +145,7 @@ def parse_text_dict(data: bytes) -> dict[str, str]:
     Raises:
         FramingError: Broken, or a name comes twice.
     """
-    pairs = [split_pair(entry) for entry in split_array(data)]
+    pairs = list(map(split_pair, split_array(data)))
     result = {parse_string(name): parse_string(value) for name, value in pairs}
     return _without_repeats(result, len(pairs))
 
@@ -151,7 +156,7 @@ def parse_bytes_dict(data: bytes) -> dict[str, bytes]:
     Raises:
         FramingError: Broken, or a name comes twice.
     """
-    pairs = [split_pair(entry) for entry in split_array(data)]
+    pairs = list(map(split_pair, split_array(data)))
     result = {parse_string(name): value for name, value in pairs}
     return _without_repeats(result, len(pairs))
 

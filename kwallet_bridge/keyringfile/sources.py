@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -48,6 +50,42 @@ class KeySource(Protocol):
         Raises:
             BridgeError: There is none to be had.
         """
+
+
+def in_own_thread(
+    ask: Callable[[KeyRequest], Secret | None],
+) -> Callable[[KeyRequest], Awaitable[Secret | None]]:
+    """Make a blocking question one that can be awaited.
+
+    Its thread is none of the loop's own: a dialog nobody answers must not hold up the end of the
+    program.
+    """
+
+    async def ask_aside(request: KeyRequest) -> Secret | None:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Secret | None] = loop.create_future()
+
+        def tell(answer: Secret | None, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(answer)
+            else:
+                future.set_exception(error)
+
+        def work() -> None:
+            answer, failure = None, None
+            try:
+                answer = ask(request)
+            except Exception as error:  # noqa: BLE001  it is raised where it is awaited
+                failure = error
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(tell, answer, failure)
+
+        threading.Thread(target=work, name="password", daemon=True).start()
+        return await future
+
+    return ask_aside
 
 
 class AskedPassword:

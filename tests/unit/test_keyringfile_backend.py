@@ -42,17 +42,29 @@ from kwallet_bridge.store.port import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
 MAIN = CollectionId("default.keyring")
+_OPEN: list[KeyringFileBackend] = []
+
+
+@pytest.fixture(autouse=True)
+async def closed_backends() -> AsyncIterator[None]:
+    """Close what a test opened: a user may have few folder watches."""
+    yield
+    while _OPEN:
+        await _OPEN.pop().close()
 
 
 def backend_at(
     path: Path, password: Secret = PASSWORD, *, files_content_type: bool = False
 ) -> KeyringFileBackend:
     """Open a backend with a password that is known."""
-    return KeyringFileBackend(path, KnownPassword(password), files_content_type=files_content_type)
+    _OPEN.append(
+        KeyringFileBackend(path, KnownPassword(password), files_content_type=files_content_type)
+    )
+    return _OPEN[-1]
 
 
 def answering(path: Path, answers: Sequence[Secret | None]) -> tuple[KeyringFileBackend, list[str]]:
@@ -352,6 +364,23 @@ async def test_foreign_change_is_noticed(path: Path) -> None:
     assert {i: s.value.reveal() for i, s in secrets.items()} == {kept: b"value 0", changed: b"new"}
     (made,) = await backend.search(MAIN, {"user": "key 3"})
     assert set(events) == {ItemTouched(MAIN, item) for item in (changed, gone, made)}
+
+
+async def test_foreign_change_is_told_unasked(path: Path) -> None:
+    """The kernel tells of another program's change while we do nothing."""
+    backend = backend_at(path)
+    await backend.unlock(MAIN)
+    await backend.collections()
+    events: asyncio.Queue[BackendEvent] = asyncio.Queue()
+    backend.subscribe(events.put_nowait)
+    path.with_name("other").write_bytes(keyring_bytes(4))
+    path.with_name("other").replace(path)
+    async with asyncio.timeout(10):
+        assert isinstance(await events.get(), ItemTouched)
+        path.with_name("new.keyring").write_bytes(keyring_bytes(1))
+        while not isinstance(await events.get(), CollectionsTouched):
+            pass
+    await backend.close()
 
 
 async def test_write_after_foreign_change_keeps_it(path: Path) -> None:

@@ -64,7 +64,7 @@ def test_items_survive(attributes: dict[str, str], label: str, time: int, secret
     item = PlainItem(attributes, label, time, time, Secret(secret))
     raw = seal_item(quick_key(), item)
     assert open_item(quick_key(), raw) == item
-    assert find_items(quick_key(), {3: raw}, attributes) == [3]
+    assert find_items(quick_key(), Keyring(QUICK, {3: raw}), attributes) == [3]
 
 
 @given(st.lists(st.binary(min_size=1, max_size=200), max_size=600))
@@ -110,8 +110,8 @@ def test_hashed_names_are_sorted() -> None:
 def test_search_needs_the_whole_name() -> None:
     """A name that merely ends like the wanted one is no hit."""
     raw = seal_item(quick_key(), PlainItem({"xuser": "k"}, "", 0, 0, Secret(b"")))
-    assert find_items(quick_key(), {0: raw}, {"user": "k"}) == []
-    assert find_items(quick_key(), {0: raw}, {"xuser": "k"}) == [0]
+    assert find_items(quick_key(), Keyring(QUICK, {0: raw}), {"user": "k"}) == []
+    assert find_items(quick_key(), Keyring(QUICK, {0: raw}), {"xuser": "k"}) == [0]
 
 
 def test_truncations_are_refused() -> None:
@@ -189,7 +189,7 @@ def test_wrong_key_opens_nothing() -> None:
     keyring = make_keyring(2)
     other = CipherKey.derive(Secret(b"other"), QUICK)
     assert not any(fits(other, raw) for raw in keyring.items.values())
-    assert find_items(other, keyring.items, {"server": "folder 0"}) == []
+    assert find_items(other, keyring, {"server": "folder 0"}) == []
     with pytest.raises(ItemUnreadableError):
         open_item(other, keyring.items[0])
 
