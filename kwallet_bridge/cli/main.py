@@ -37,6 +37,10 @@ COMMANDS = (
     Command("doctor", "doctor", "look for what keeps programs from their wallets"),
     Command("monitor", "monitor", "show live which programs call, and how it ends"),
     Command("migrate", "migrate", "move wallets into your provider or a keyring file"),
+    Command("copy", "copy", "copy or move everything from one store to another"),
+    Command(
+        "repair", "repair", "make entries left by other migrations readable for KDE's programs"
+    ),
     Command("session", "session", "switch this session over to the bridge, or back"),
 )
 EXIT_INTERRUPTED = 130

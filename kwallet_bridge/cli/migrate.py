@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from kwallet_bridge.migrate.journal import RunRecord
+
 RUNNING = "running"
 
 
@@ -88,7 +90,8 @@ def execute(args: argparse.Namespace) -> int:
     if not loaded and not refused:
         raise UsageError("no wallet was found")
     jobs = _make_jobs(loaded, args.collection)
-    return carry_out_and_report(args, dialogue, jobs, sources_of(loaded), refused)
+    code, _ = carry_out_and_report(args, dialogue, jobs, sources_of(loaded), refused)
+    return code
 
 
 def carry_out_and_report(
@@ -97,8 +100,8 @@ def carry_out_and_report(
     jobs: Sequence[Job],
     sources: tuple[str, ...],
     refused: Sequence[tuple[str, BridgeError]] = (),
-) -> int:
-    """Do the jobs and show the result; gives the exit code."""
+) -> tuple[int, RunRecord | None]:
+    """Do the jobs and show the result; gives the exit code and the run."""
     opener = StoreOpener(args.to, PasswordSource(args.to_password_file))
     orders = Orders(
         opener.open, args.to, sources, dialogue.decide, dialogue, journal_path(), args.dry_run
@@ -112,7 +115,7 @@ def carry_out_and_report(
         print(json.dumps(described))
     else:
         print_jobs(jobs, run, refused, dry_run=args.dry_run)
-    return report.exit_code(jobs, refused=refused, dry_run=args.dry_run)
+    return report.exit_code(jobs, refused=refused, dry_run=args.dry_run), run
 
 
 def end_earlier(args: argparse.Namespace) -> int | None:

@@ -33,6 +33,8 @@ _REASONS = {
     "altered-by-provider": "the provider changed the value; it was not kept",
     "changed-by-another-program": "another program changed it meanwhile",
     "cannot-be-kept": "it could not be stored",
+    "left-by-oo7": "oo7's migration left it where KDE's programs do not look",
+    "left-by-keepsecret": "KeepSecret's import left it where KDE's programs do not look",
     "missing-after-write": "it was written and is not there",
     "differs-after-write": "it was written and reads back otherwise",
 }

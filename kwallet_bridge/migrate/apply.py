@@ -211,10 +211,15 @@ class Applier:
         await keepsake.keep(
             target.backend, target.place, run=self._run.id, row=intent.number, items=old
         )
+        first = target.backend.quirks.delete_takes_supersets
+        if first:  # their end would take the new one along
+            await self._delete(row.stale)
         if row.place.kind is Kind.ENTRY:
             await self._write_checked(row)
         else:
             await self._exchange(row)
+        if not first:
+            await self._delete(row.stale)
 
     async def _write_checked(self, row: Row) -> None:
         """Write through the store, which knows each provider's ways and reads back."""
@@ -226,14 +231,16 @@ class Applier:
     async def _exchange(self, row: Row) -> None:
         """Put another program's item in the place of the old one, which goes last."""
         backend, collection = self._target.backend, self._target.place
-        if backend.quirks.delete_takes_supersets:  # the old one's end would take the new one along
-            for old in row.existing:
-                await backend.delete_item(old)
-            await backend.create_item(collection, item_of(row), replace=False)
-            return
+        first = backend.quirks.delete_takes_supersets
+        if first:
+            await self._delete(row.existing)
         await backend.create_item(collection, item_of(row), replace=False)
-        for old in row.existing:
-            await backend.delete_item(old)
+        if not first:
+            await self._delete(row.existing)
+
+    async def _delete(self, items: Sequence[ItemId]) -> None:
+        for item in items:
+            await self._target.backend.delete_item(item)
 
     async def _read_old(self, items: Sequence[ItemId]) -> list[keepsake.Pair]:
         """Read afresh what will be replaced: it may have changed since the plan."""

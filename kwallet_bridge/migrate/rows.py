@@ -120,6 +120,8 @@ class Row:
     action: Action
     reason: str = ""
     existing: tuple[ItemId, ...] = ()
+    stale: tuple[ItemId, ...] = ()
+    """Items elsewhere in the destination that go once the row is written."""
 
     @property
     def place(self) -> Place:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kwallet_bridge.migrate import keepsake
 from kwallet_bridge.migrate.apply import Applier, Target, at_rest
+from kwallet_bridge.migrate.mending import plan_repair
 from kwallet_bridge.migrate.plan import make_plan
 from kwallet_bridge.migrate.rows import Outcome, Plan, Policy, Result, Row, Snapshot, Wish
 from kwallet_bridge.migrate.snapshot import find_collection, take_snapshot
@@ -52,11 +53,12 @@ class Watcher(Protocol):
 
 @dataclass(slots=True)
 class Job:
-    """What one source wants in one wallet of the destination."""
+    """What one source wants in one wallet of the destination, or that it be repaired."""
 
     wallet: WalletName
     wishes: Sequence[Wish]
     warnings: tuple[str, ...] = ()
+    repair: bool = False
     plan: Plan | None = None
     snapshot: Snapshot | None = None
     results: list[Result] = field(default_factory=list)
@@ -74,7 +76,12 @@ async def plan_job(
     collection = await find_collection(
         opened.backend, job.wallet, default_wallet=opened.default_wallet
     )
-    job.snapshot = await take_snapshot(opened.backend, collection, job.wishes)
+    job.snapshot = await take_snapshot(
+        opened.backend, collection, job.wishes, with_folders=job.repair
+    )
+    if job.repair:
+        job.plan = plan_repair(job.snapshot, job.wallet, decide=decide)
+        return job.plan
     job.plan = make_plan(
         job.wishes,
         job.snapshot,
@@ -125,4 +132,6 @@ async def verify_job(job: Job, opened: OpenStore, watcher: Watcher) -> None:
     )
     watcher.stage("verify", job.wallet, len(job.results))
     if collection is not None:
+        if await opened.backend.is_locked(collection):  # a keyring file is, in every new session
+            await opened.backend.unlock(collection)
         job.results = await verify(opened.backend, collection, job.wallet, job.results)

@@ -12,7 +12,7 @@ from kwallet_bridge.errors import BridgeError
 from kwallet_bridge.migrate.journal import Journal, RunRecord, open_journal
 from kwallet_bridge.migrate.rows import Outcome
 from kwallet_bridge.migrate.run import Job, OpenStore, Watcher, plan_job, verify_job, write_job
-from kwallet_bridge.migrate.undo import confirm_run
+from kwallet_bridge.migrate.undo import MOVED, confirm_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -73,8 +73,7 @@ async def carry_out(jobs: Sequence[Job], orders: Orders) -> RunRecord | None:
             if run is None and any(job.plan and job.plan.writes for job in jobs):
                 run = journal.begin(orders.destination, orders.sources)
             done = await _write(jobs, store, journal, run, orders.watcher)
-        if done:
-            await _verify(jobs, orders)
+        done = done and await _verify(jobs, orders)
         if run is not None and done:
             journal.end(run, "finished")
             await _let_go_of_old_runs(journal, orders)
@@ -105,14 +104,16 @@ async def _write(
     return True
 
 
-async def _verify(jobs: Sequence[Job], orders: Orders) -> None:
+async def _verify(jobs: Sequence[Job], orders: Orders) -> bool:
+    """Read every job back up to the first failure; True if there was none."""
     async with opened(orders) as fresh:
         for job in jobs:
             try:
                 await verify_job(job, fresh, orders.watcher)
             except BridgeError as error:
                 job.error = error
-                return
+                return False
+    return True
 
 
 async def _let_go_of_old_runs(journal: Journal, orders: Orders) -> None:
@@ -121,7 +122,9 @@ async def _let_go_of_old_runs(journal: Journal, orders: Orders) -> None:
     old = [
         run
         for run in journal.runs.values()
-        if run.state == "finished" and run.ended < horizon and run.destination == orders.destination
+        if run.state in {"finished", MOVED}
+        and run.ended < horizon
+        and run.destination == orders.destination
     ]
     if not old:
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.migrate.plan import find_candidates
 from kwallet_bridge.migrate.rows import Snapshot
+from kwallet_bridge.store import codec
 from kwallet_bridge.store.port import DEFAULT_ALIAS, CollectionId
 
 if TYPE_CHECKING:
@@ -41,9 +42,16 @@ async def find_collection(
 
 
 async def take_snapshot(
-    backend: ItemBackend, collection: CollectionId | None, wishes: Sequence[Wish]
+    backend: ItemBackend,
+    collection: CollectionId | None,
+    wishes: Sequence[Wish],
+    *,
+    with_folders: bool = False,
 ) -> Snapshot:
-    """Read what a plan needs of a collection; it is unlocked first."""
+    """Read what a plan needs of a collection; it is unlocked first.
+
+    ``with_folders`` reads the secret of every item that has a folder, as repairing needs.
+    """
     if collection is None:
         return Snapshot(None, {}, {}, backend.quirks)
     if await backend.is_locked(collection):
@@ -54,6 +62,8 @@ async def take_snapshot(
     if locked and backend.quirks.items_lock_singly:
         await backend.unlock_items(locked)
     wanted = find_candidates(wishes, infos, backend.quirks)
+    if with_folders:
+        wanted |= {info.id for info in infos.values() if codec.FOLDER in info.attributes}
     return Snapshot(collection, infos, await read_secrets_of(backend, wanted), backend.quirks)
 
 

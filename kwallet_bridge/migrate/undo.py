@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, NewItem
 
 
+MOVED = "moved"
+"""The state of a run whose source was removed: undoing would remove the last copy."""
+
+
 class Undone(StrEnum):
     """How undoing one row ended."""
 
@@ -69,8 +73,9 @@ async def undo_run(
         MigrationError: The run was undone or confirmed already.
         StoreError: The destination failed; undoing can be repeated.
     """
-    if run.state in {"undone", "confirmed"}:
-        raise MigrationError(f"this run is {run.state} already")
+    if run.state == MOVED:
+        raise MigrationError("this run moved entries; copy them back instead of undoing it")
+    _refuse_ended(run)
     results = []
     for wallet in {intent.place.wallet: None for intent in run.intents.values()}:
         collection = await find_collection(backend, wallet, default_wallet=default_wallet)
@@ -89,8 +94,7 @@ async def confirm_run(
     backend: ItemBackend, journal: Journal, run: RunRecord, *, default_wallet: str
 ) -> int:
     """Let go of what a run replaced; it cannot be undone any more. Gives the number of items."""
-    if run.state in {"undone", "confirmed"}:
-        raise MigrationError(f"this run is {run.state} already")
+    _refuse_ended(run)
     removed = 0
     for wallet in {intent.place.wallet: None for intent in run.intents.values()}:
         collection = await find_collection(backend, wallet, default_wallet=default_wallet)
@@ -100,6 +104,11 @@ async def confirm_run(
     journal.end(run, "confirmed")
     journal.forget_names(run)
     return removed
+
+
+def _refuse_ended(run: RunRecord) -> None:
+    if run.state in {"undone", "confirmed"}:
+        raise MigrationError(f"this run is {run.state} already")
 
 
 async def _undo_wallet(

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``kwallet-bridge copy``: everything in one store into another, as it is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.cli.dialogue import make_dialogue
+from kwallet_bridge.cli.migrate import add_run_arguments, carry_out_and_report, end_earlier
+from kwallet_bridge.cli.passwords import PasswordSource
+from kwallet_bridge.cli.stores import SPEC_HELP, StoreOpener
+from kwallet_bridge.daemon.process import harden
+from kwallet_bridge.errors import UsageError, WalletNotFoundError
+from kwallet_bridge.migrate.journal import journal_path, open_journal
+from kwallet_bridge.migrate.moving import read_jobs, remove_copied
+from kwallet_bridge.migrate.undo import MOVED
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from kwallet_bridge.migrate.journal import RunRecord
+    from kwallet_bridge.migrate.moving import Copied
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("wallets", nargs="*", metavar="WALLET", help="only these collections")
+    parser.add_argument("--from", dest="origin", metavar="STORE", help=SPEC_HELP)
+    parser.add_argument("--collection", metavar="NAME", help="put everything into this collection")
+    parser.add_argument(
+        "--entries-only", action="store_true", help="leave other programs' items where they are"
+    )
+    parser.add_argument(
+        "--move", action="store_true", help="remove from the source what was verified"
+    )
+    parser.add_argument(
+        "--from-password-file", metavar="F|-|fd:N", help="the password of the source's file"
+    )
+    add_run_arguments(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Copy, or end an earlier copy; exit codes as for ``migrate``."""
+    harden()
+    ended = end_earlier(args)
+    if ended is not None:
+        return ended
+    if not args.origin:
+        raise UsageError("--from is needed")
+    if args.origin == args.to:
+        raise UsageError("a store cannot be copied onto itself")
+    source = StoreOpener(args.origin, PasswordSource(args.from_password_file))
+    copied = asyncio.run(_read(source, args))
+    missing = set(args.wallets) - {one.label for one in copied}
+    if missing:
+        raise WalletNotFoundError(f"the source has no collection {min(missing)}")
+    jobs = [one.job for one in copied]
+    sources = (f"store:{args.origin}", *(one.label for one in copied))
+    code, run = carry_out_and_report(args, make_dialogue(args), jobs, sources)
+    if args.move and not args.dry_run and (run is None or not run.is_open):
+        _note_moved(run)
+        asyncio.run(_remove(source, copied))
+    return code
+
+
+def _note_moved(run: RunRecord | None) -> None:
+    """Let nobody undo the run: its entries are about to be the only ones."""
+    if run is not None:
+        with open_journal(journal_path()) as journal:
+            journal.end(journal.runs[run.id], MOVED)
+
+
+async def _read(source: StoreOpener, args: argparse.Namespace) -> list[Copied]:
+    opened = await source.open()
+    try:
+        return await read_jobs(
+            opened, args.wallets, collection=args.collection, only_entries=args.entries_only
+        )
+    finally:
+        await opened.close()
+
+
+async def _remove(source: StoreOpener, copied: Sequence[Copied]) -> None:
+    opened = await source.open()
+    try:
+        await remove_copied(opened, copied)
+    finally:
+        await opened.close()

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read a store as the source of a copy, and remove from it what has safely arrived elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.errors import StoreLockedError
+from kwallet_bridge.migrate import values
+from kwallet_bridge.migrate.apply import value_of
+from kwallet_bridge.migrate.rows import Kind
+from kwallet_bridge.migrate.run import Job, OpenStore
+from kwallet_bridge.migrate.snapshot import read_secrets_of
+from kwallet_bridge.migrate.wishes import from_items
+from kwallet_bridge.model import WalletName
+from kwallet_bridge.store.port import DEFAULT_ALIAS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as AnyCollection
+    from collections.abc import Mapping, Sequence
+
+    from kwallet_bridge.migrate.rows import Result
+    from kwallet_bridge.store.port import Collection, CollectionId, ItemId, ItemInfo, ItemSecret
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A collection of the source, and the job that copies it."""
+
+    label: str
+    collection: CollectionId
+    job: Job
+    infos: Mapping[ItemId, ItemInfo]
+
+
+async def read_jobs(
+    opened: OpenStore,
+    wallets: AnyCollection[str],
+    *,
+    collection: str | None,
+    only_entries: bool,
+) -> list[Copied]:
+    """Read every wanted collection of a store, unlocking it first.
+
+    The source's default collection goes to the destination's default one, as wallets do.
+
+    Raises:
+        StoreLockedError: An item stays locked; nothing is copied half.
+    """
+    default = await opened.backend.read_alias(DEFAULT_ALIAS)
+    found = []
+    for seen in await opened.backend.collections():
+        if wallets and seen.label not in wallets:
+            continue
+        own = opened.default_wallet if seen.id == default else seen.label
+        name = WalletName(collection or own)
+        items = await _read_items(opened, seen)
+        job = Job(name, from_items(items, name, only_entries=only_entries))
+        found.append(Copied(seen.label, seen.id, job, {info.id: info for info, _ in items}))
+    return found
+
+
+async def remove_copied(opened: OpenStore, copied: Sequence[Copied]) -> int:
+    """Remove from the source every item whose copy was verified and that is still the same.
+
+    An id that means another item by now fails that comparison.
+    """
+    removed = 0
+    for one in copied:
+        arrived = [result for result in one.job.results if result.verified]
+        if not arrived:
+            continue
+        if await opened.backend.is_locked(one.collection):
+            await opened.backend.unlock(one.collection)
+        ids = await opened.backend.search(one.collection, {})
+        infos = await opened.backend.read_items(ids)
+        secrets = await read_secrets_of(opened.backend, infos)
+        for item in _find_unchanged(one, arrived, infos, secrets):
+            await opened.backend.delete_item(item)
+            removed += 1
+    return removed
+
+
+def _find_unchanged(
+    copied: Copied,
+    arrived: Sequence[Result],
+    infos: Mapping[ItemId, ItemInfo],
+    secrets: Mapping[ItemId, ItemSecret],
+) -> list[ItemId]:
+    found = []
+    for result in arrived:
+        item = result.row.wish.source
+        info = infos.get(item) if item is not None else None
+        if info is None or not _is_that_item(copied.infos[info.id], info):
+            continue
+        kind = result.row.place.kind
+        if kind is not Kind.FOLDER and info.id not in secrets:
+            continue
+        now = values.canonical_item(kind, info.attributes, secrets.get(info.id))
+        if values.same(now, value_of(result.row)):
+            found.append(info.id)
+    return found
+
+
+def _is_that_item(then: ItemInfo, now: ItemInfo) -> bool:
+    first, second = (values.plain_attributes(one.attributes) for one in (then, now))
+    return first == second and then.label == now.label
+
+
+async def _read_items(opened: OpenStore, seen: Collection) -> list[tuple[ItemInfo, ItemSecret]]:
+    if await opened.backend.is_locked(seen.id):
+        await opened.backend.unlock(seen.id)
+    infos = await opened.backend.read_items(await opened.backend.search(seen.id, {}))
+    locked = [info.id for info in infos.values() if info.locked]
+    if locked:
+        await opened.backend.unlock_items(locked)
+    secrets = await read_secrets_of(opened.backend, infos)
+    if set(infos) - set(secrets):
+        raise StoreLockedError("not every item of the source can be read")
+    return [(info, secrets[item]) for item, info in infos.items()]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A running kwalletd5 as the source, copies between real stores, and repair of real items."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support.paths import ROOT
+from support.peers import GnomeKeyring, Kwalletd
+from support.private_bus import PrivateBus, private_bus
+
+from kwallet_bridge.qtstream import encode_map
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+COMMAND = [sys.executable, "-m", "kwallet_bridge"]
+NEW_PASSWORD = "a password for the file"
+
+
+def bridge(bus: PrivateBus, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run our command on a private bus."""
+    return bus.run([*COMMAND, *arguments], stdin=stdin, env={"PYTHONPATH": str(ROOT)}, check=False)
+
+
+@pytest.fixture
+def kwalletd(bus: PrivateBus, gnome_keyring: GnomeKeyring) -> Iterator[Kwalletd]:
+    """A real kwalletd5 beside gnome-keyring, with some entries not yet saved."""
+    assert gnome_keyring.process is not None
+    with Kwalletd(bus) as daemon:
+        client = bus.client()
+        handle = client.open()
+        client.ask("createFolder", "iss", handle, "Empty", "test")
+        for key, text in (("mail", "pä$$"), ("*", "wild"), ("none", "")):
+            client.ask("writePassword", "issss", handle, "F", key, text, "test")
+        client.ask("writeEntry", "issayis", handle, "F", "blob", b"\0\xff", 2, "test")
+        client.ask("writeMap", "issays", handle, "F", "map", encode_map({"a": "b"}), "test")
+        yield daemon
+
+
+def test_a_running_kwalletd_is_read(bus: PrivateBus, kwalletd: Kwalletd) -> None:
+    """Everything a running kwalletd5 holds arrives, empty folders and odd keys too."""
+    assert kwalletd.process is not None
+    done = bridge(bus, "migrate", "--from", "running", "--json")
+    assert done.returncode == 0, done.stderr
+    (wallet,) = json.loads(done.stdout)["wallets"]
+    found = {(row["folder"], row.get("key")): row["entry_type"] for row in wallet["rows"]}
+    assert found == {
+        ("Empty", None): "folder",
+        ("F", "mail"): "password",
+        ("F", "*"): "password",
+        ("F", "none"): "password",
+        ("F", "blob"): "stream",
+        ("F", "map"): "map",
+    }
+    assert wallet["verified"] == len(found)
+    for key, text in (("mail", "pä$$"), ("*", "wild"), ("blob", "AP8="), ("map", '{"a":"b"}')):
+        shown = bus.run(["secret-tool", "lookup", "server", "F", "user", key]).stdout
+        assert shown == text
+
+
+def test_kwalletd_saves_before_its_file_is_read(bus: PrivateBus, kwalletd: Kwalletd) -> None:
+    """A wallet file is read with the changes a running kwalletd had not saved yet."""
+    assert kwalletd.process is not None
+    done = bridge(bus, "migrate", "--json", "--password-file", "-", stdin="correct horse")
+    assert done.returncode == 0, done.stderr
+    (wallet,) = json.loads(done.stdout)["wallets"]
+    assert {row.get("key") for row in wallet["rows"]} >= {"mail", "*", "blob", "map"}
+
+
+def test_copies_go_anywhere_and_back(bus: PrivateBus, gnome_keyring: GnomeKeyring) -> None:
+    """Foreign items go from one provider through a file into another as they were."""
+    assert gnome_keyring.process is not None
+    store = ["secret-tool", "store", "--label", "my label", "application", "chrome"]
+    bus.run(store, stdin="s3cret")
+    path = f"file:{bus.home / 'copy.keyring'}"
+    arguments = ["copy", "--from", "secret-service", "--to", path, "--to-password-file", "-"]
+    done = bridge(bus, *arguments, "--move", stdin=NEW_PASSWORD)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert bus.run(["secret-tool", "lookup", "application", "chrome"], check=False).stdout == ""
+    with private_bus() as other, GnomeKeyring(other):
+        arguments = ["copy", "--from", path, "--to", f"secret-service@{other.address}"]
+        done = bridge(bus, *arguments, "--from-password-file", "-", stdin=NEW_PASSWORD)
+        assert done.returncode == 0, done.stderr + done.stdout
+        found = other.run(["secret-tool", "search", "--all", "application", "chrome"])
+        assert "label = my label\n" in found.stdout
+        assert "secret = s3cret\n" in found.stdout
+
+
+def test_what_oo7_left_is_repaired(bus: PrivateBus, gnome_keyring: GnomeKeyring) -> None:
+    """An item as oo7 leaves it is found by QtKeychain's query after repair."""
+    assert gnome_keyring.process is not None
+    left = ["server", "F", "user", "k", "type", "password"]
+    bus.run(["secret-tool", "store", "--label", "Kdewallet", *left], stdin="s3cret")
+    done = bridge(bus, "repair", "--json")
+    assert done.returncode == 0, done.stderr
+    wanted = ["server", "F", "user", "k", "type", "plaintext", "xdg:schema", "org.qt.keychain"]
+    assert bus.run(["secret-tool", "lookup", *wanted]).stdout == "s3cret"
+    assert bus.run(["secret-tool", "lookup", *left], check=False).stdout == ""

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Copying and moving between stores, over two memory backends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.migration import Scene
+
+from kwallet_bridge.migrate.moving import Copied, read_jobs, remove_copied
+from kwallet_bridge.migrate.session import carry_out
+from kwallet_bridge.store.memory import MemoryBackend
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ENTRY = {"server": "f", "user": "k", "type": "plaintext", "xdg:schema": "org.qt.keychain"}
+ITEMS: list[tuple[str, dict[str, str], bytes, str]] = [
+    ("f/k", ENTRY, b"v", "text/plain"),
+    (
+        "f/",
+        {"server": "e", "type": "folder", "xdg:schema": "org.kde.KWallet.Folder"},
+        b"",
+        "text/plain",
+    ),
+    ("Chrome", {"application": "chrome"}, b"\0\xff", "application/octet-stream"),
+    ("bare", {}, b"1", "text/plain"),
+    ("twin", {"a": "b"}, b"1", "text/plain"),
+    ("twin", {"a": "b"}, b"2", "text/plain"),
+]
+
+
+def _fill(backend: MemoryBackend) -> None:
+    login = backend.add_collection("Login", alias="default")
+    work = backend.add_collection("Work")
+    for label, attributes, value, content_type in ITEMS:
+        backend.add_item(login, attributes, value, label=label, content_type=content_type)
+    backend.add_item(work, ENTRY, b"w", label="f/k")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Scene:
+    """A store with two collections."""
+    backend = MemoryBackend()
+    _fill(backend)
+    return Scene(backend, tmp_path / "unused")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Scene:
+    """A store with an empty default collection."""
+    backend = MemoryBackend()
+    backend.add_collection("Main", alias="default")
+    return Scene(backend, tmp_path / "journal")
+
+
+def _dump(scene: Scene) -> list[list[tuple[str, dict[str, str], bytes, str]]]:
+    assert isinstance(scene.backend, MemoryBackend)
+    return [
+        [row for row in scene.backend.dump(box) if "run" not in row[1]]
+        for box in scene.backend._boxes
+    ]
+
+
+async def _copy(source: Scene, target: Scene) -> list[Copied]:
+    opened = await source.open_store()
+    copied = await read_jobs(opened, [], collection=None, only_entries=False)
+    await carry_out([one.job for one in copied], target.orders())
+    return copied
+
+
+async def test_everything_is_copied_as_it_is(source: Scene, target: Scene) -> None:
+    """Entries and other programs' items arrive with label, attributes, bytes and content type."""
+    before = _dump(source)
+    await _copy(source, target)
+    assert _dump(target) == before
+    assert _dump(source) == before
+    copied = await _copy(source, target)
+    assert not any(one.job.plan and one.job.plan.writes for one in copied)
+
+
+async def test_moving_removes_what_arrived(source: Scene, target: Scene) -> None:
+    """A move leaves the source empty, but for what changed after it was read."""
+    before = _dump(source)
+    copied = await _copy(source, target)
+    assert isinstance(source.backend, MemoryBackend)
+    (changed,) = await source.backend.search(copied[0].collection, {"application": "chrome"})
+    source.backend.change_item(changed, b"newer")
+    removed = await remove_copied(await source.open_store(), copied)
+    assert removed == sum(len(box) for box in before) - 1
+    assert [[row[2] for row in box] for box in _dump(source)] == [[b"newer"], []]
+
+
+async def test_moving_keeps_what_did_not_arrive(source: Scene, target: Scene) -> None:
+    """What conflicts with the destination stays in the source."""
+    assert isinstance(target.backend, MemoryBackend)
+    target.backend.add_item(target.backend._aliases["default"], ENTRY, b"other", label="f/k")
+    copied = await _copy(source, target)
+    await remove_copied(await source.open_store(), copied)
+    assert [len(box) for box in _dump(source)] == [1, 0]

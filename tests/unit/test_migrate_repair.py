@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Repairing what other migrations left, over the memory backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.migration import KDEWALLET, Scene
+
+from kwallet_bridge.migrate.journal import open_journal
+from kwallet_bridge.migrate.rows import Outcome, Policy
+from kwallet_bridge.migrate.run import Job
+from kwallet_bridge.migrate.session import carry_out
+from kwallet_bridge.migrate.undo import find_run, undo_run
+from kwallet_bridge.store.memory import MemoryBackend
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kwallet_bridge.store.port import CollectionId
+
+SOUND = {"type": "plaintext", "xdg:schema": "org.qt.keychain"}
+LEFT: list[tuple[str, dict[str, str], bytes]] = [
+    ("Kdewallet", {"server": "P", "user": "oo7", "type": "password"}, b"one"),
+    ("text", {"server": "P"}, b"two"),
+    ("map", {"server": "P", "login": "anna", "pin": "1"}, b""),
+    ("bytes", {"server": "P"}, b"\xff\0"),
+    ("newer", {"server": "P", "user": ""} | SOUND, b"three"),
+]
+FOREIGN: list[tuple[str, dict[str, str], bytes]] = [
+    ("P/", {"server": "P", "user": ""} | SOUND, b"an empty key"),
+    (
+        "mail",
+        {"server": "imap", "user": "x", "xdg:schema": "org.gnome.keyring.NetworkPassword"},
+        b"m",
+    ),
+    ("imap", {"server": "imap", "protocol": "imap", "xdg:schema": "org.example.Mail"}, b"n"),
+]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """A collection as oo7 and KeepSecret leave it, with sound and foreign items in it."""
+    backend = MemoryBackend()
+    login = backend.add_collection("Login", alias="default")
+    for label, attributes, value in LEFT + FOREIGN:
+        backend.add_item(login, attributes, value, label=label)
+    return Scene(backend, tmp_path / "journal")
+
+
+def _login(scene: Scene) -> CollectionId:
+    assert isinstance(scene.backend, MemoryBackend)
+    return scene.backend._aliases["default"]
+
+
+def _dump(scene: Scene) -> list[tuple[str, dict[str, str], bytes, str]]:
+    assert isinstance(scene.backend, MemoryBackend)
+    rows = scene.backend.dump(_login(scene))
+    return [row for row in rows if "run" not in row[1]]
+
+
+async def _repair(scene: Scene, policy: Policy = Policy.SKIP, *, dry_run: bool = False) -> Job:
+    job = Job(KDEWALLET, (), repair=True)
+    await carry_out([job], scene.orders(policy, dry_run=dry_run))
+    return job
+
+
+async def test_left_items_become_entries(scene: Scene) -> None:
+    """Each item left by another migration becomes an entry KDE's programs find, and only those."""
+    job = await _repair(scene)
+    assert {result.outcome for result in job.results} == {Outcome.REPLACED}
+    assert all(result.verified for result in job.results)
+    shown = {
+        (attributes.get("user"), attributes.get("type"), value)
+        for _, attributes, value, _ in _dump(scene)
+        if attributes.get("server") == "P"
+    }
+    assert shown == {
+        ("oo7", "plaintext", b"one"),
+        ("text", "plaintext", b"two"),
+        ("map", "map", b'{"login":"anna","pin":"1"}'),
+        ("bytes", "base64", b"/wA="),
+        ("newer", "plaintext", b"three"),
+        ("", "plaintext", b"an empty key"),
+    }
+    for label, attributes, value in FOREIGN:
+        assert (label, attributes, value, "text/plain") in _dump(scene)
+    assert not (await _repair(scene)).results
+
+
+async def test_a_dry_repair_changes_nothing(scene: Scene) -> None:
+    """With --dry-run the plan names every left item and nothing is written."""
+    before = _dump(scene)
+    job = await _repair(scene, dry_run=True)
+    assert job.plan is not None
+    assert len(job.plan.rows) == len(LEFT)
+    assert _dump(scene) == before
+
+
+async def test_repair_is_undone(scene: Scene) -> None:
+    """Undoing a repair leaves the collection as it was."""
+    before = _dump(scene)
+    await _repair(scene)
+    with open_journal(scene.journal) as journal:
+        run = find_run(journal, "last")
+        await undo_run(scene.backend, journal, run, default_wallet=KDEWALLET)
+    assert _dump(scene) == before
+
+
+async def test_a_sound_entry_wins(scene: Scene) -> None:
+    """Where a sound entry has another value, repair leaves both unless told to replace."""
+    assert isinstance(scene.backend, MemoryBackend)
+    sound = {"server": "P", "user": "text"} | SOUND
+    scene.backend.add_item(_login(scene), sound, b"newer", label="P/text")
+    job = await _repair(scene)
+    outcomes = {result.row.place.key: result.outcome for result in job.results}
+    assert outcomes["text"] is Outcome.SKIPPED
+    assert ("P/text", sound, b"newer", "text/plain") in _dump(scene)
+    await _repair(scene, Policy.REPLACE)
+    assert ("P/text", sound, b"two", "text/plain") in _dump(scene)
