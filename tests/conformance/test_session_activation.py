@@ -16,7 +16,7 @@ from support.peers import GnomeKeyring
 from support.private_bus import PrivateBus, private_bus
 
 from kwallet_bridge.session.census import read_command
-from kwallet_bridge.session.files import render_unit
+from kwallet_bridge.session.files import UNIT, render_unit
 from kwallet_bridge.wire.generations import BUS_NAMES
 
 if TYPE_CHECKING:
@@ -92,47 +92,101 @@ def test_uninstall_gives_kwalletd5_back(session: PrivateBus, program: Path) -> N
     assert read_command(session.process_of("org.kde.kwalletd5"))[0].endswith("kwalletd5")
 
 
-USER_MANAGER = """\
+PRELUDE = """\
 set -e
 mount -t tmpfs tmpfs /run
 mkdir -p /run/systemd/system /run/user/0
 chmod 700 /run/user/0
-mkdir -p /sys/fs/cgroup/systemd/kwb-$$ && echo $$ > /sys/fs/cgroup/systemd/kwb-$$/cgroup.procs
-export XDG_RUNTIME_DIR=/run/user/0
+group=/sys/fs/cgroup/systemd/kwb-$$
+if mkdir -p $group 2>/dev/null; then echo $$ > $group/cgroup.procs; fi
+export XDG_RUNTIME_DIR=/run/user/0 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/0/bus
 /lib/systemd/systemd --user &
 manager=$!
 trap 'kill $manager; wait $manager || true' EXIT
 until systemctl --user show-environment >/dev/null 2>&1; do read -t 0.1 <> <(:) || true; done
-systemctl --user import-environment HOME XDG_DATA_HOME XDG_CONFIG_HOME XDG_STATE_HOME \
-    XDG_CONFIG_DIRS DBUS_SESSION_BUS_ADDRESS PATH LC_ALL
-systemctl --user start kwallet-bridge.service
-main=$(systemctl --user show -P MainPID kwallet-bridge.service)
-grep -E '^(NoNewPrivs|Seccomp):' /proc/$main/status
-grep 'Max core file size' /proc/$main/limits
-grep Umask /proc/$main/status
-kwallet-query -l kdewallet -f Passwords
-systemctl --user stop kwallet-bridge.service
-systemctl --user show -P Result kwallet-bridge.service
+systemctl --user start dbus.socket
+printf password | gnome-keyring-daemon --unlock --components=secrets >/dev/null
+gdbus wait --session --timeout 20 org.freedesktop.secrets
 """
 
 
-def test_the_hardened_unit_serves(session: PrivateBus, program: Path) -> None:
-    """Under a real systemd the unit becomes ready, is confined, serves, and stops cleanly."""
-    units = session.data / "systemd/user"
-    units.mkdir(parents=True)
-    (units / "kwallet-bridge.service").write_text(render_unit([str(program)]))
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[PrivateBus]:
+    """A scratch home; its own bus is not used."""
+    services = tmp_path / "share/dbus-1/services"
+    services.mkdir(parents=True)
+    shutil.copy(PACKAGED, services)
+    with private_bus(system_data=tmp_path / "share") as bus:
+        yield bus
+
+
+def run_under_systemd(home: PrivateBus, script: str) -> str:
+    """Run a script in a session whose bus and services belong to a real systemd of its own.
+
+    It is root's user manager: mounting a fresh /run needs root, which CI is.
+    """
     done = subprocess.run(
-        ["unshare", "--mount", "bash", "-c", USER_MANAGER],
-        env=session.env,
+        ["unshare", "--mount", "--kill-child", "--pid", "--fork", "--mount-proc",
+         "bash", "-c", PRELUDE + script],
+        env=home.env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=90,
         check=False,
-    )
-    words = " ".join(done.stdout.split())
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    return " ".join(done.stdout.split())
+
+
+def test_the_hardened_unit_serves(home: PrivateBus, program: Path) -> None:
+    """Under a real systemd the unit becomes ready, is confined, serves, and stops cleanly."""
+    units = home.data / "systemd/user"
+    units.mkdir(parents=True)
+    (units / UNIT).write_text(render_unit([str(program)]))
+    words = run_under_systemd(
+        home,
+        f"""
+        systemctl --user start {UNIT}
+        main=$(systemctl --user show -P MainPID {UNIT})
+        grep -E '^(NoNewPrivs|Seccomp|Umask):' /proc/$main/status
+        grep 'Max core file size' /proc/$main/limits
+        kwallet-query -l kdewallet -f Passwords
+        systemctl --user stop {UNIT}
+        systemctl --user show -P Result {UNIT}
+        """,
+    )
     assert "Umask: 0077" in words
     assert "NoNewPrivs: 1" in words
     assert "Seccomp: 2" in words
     assert "Max core file size 0 0 bytes" in words
     assert words.endswith("success")
+
+
+def test_systemd_activates_and_gives_back(home: PrivateBus, program: Path) -> None:
+    """In a systemd session the bus starts the unit, and uninstall stops it for kwalletd5."""
+    words = run_under_systemd(
+        home,
+        f"""
+        ask() {{
+            dbus-send --session --print-reply --dest=org.kde.kwalletd5 /modules/kwalletd5 \\
+                org.kde.KWallet.isEnabled >/dev/null
+        }}
+        ask
+        '{program}' session install
+        systemctl --user stop {UNIT}
+        ask
+        echo "unit: $(systemctl --user is-active {UNIT})"
+        '{program}' session status --program '{program}'
+        '{program}' session uninstall
+        echo "unit: $(systemctl --user is-active {UNIT} || true)"
+        ask
+        gdbus call --session -d org.freedesktop.DBus -o /org/freedesktop/DBus \\
+            -m org.freedesktop.DBus.ListNames
+        """,
+    )
+    assert "kwalletd5 (pid" in words
+    assert "systemd has read its units again" in words
+    assert "unit: active" in words
+    assert f", {UNIT})" in words
+    assert "unit: inactive" in words
+    assert "org.kde.kwalletd6" not in words.rpartition("unit: inactive")[2]
