@@ -200,8 +200,8 @@ class MemoryBackend:
         self._listeners.append(listener)
 
     async def is_reachable(self) -> bool:
-        """Tell that somebody could answer: always."""
-        return True
+        """Tell whether the backend is up."""
+        return self._up
 
     async def collections(self) -> Sequence[Collection]:
         """List the collections."""

@@ -56,7 +56,7 @@ class Contents:
 
     async def list_folders(self, _: str, *, handle: Handle, appid: AppId) -> Sequence[str]:
         """List folders, ascending by UTF-16 code unit."""
-        return await self._store.list_folders(self._gate(handle, appid))
+        return list(await self._store.list_folders(self._gate(handle, appid)))
 
     async def has_folder(self, _: str, *, handle: Handle, folder: FolderName, appid: AppId) -> bool:
         """Tell whether a folder exists."""

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The wallet service over memory: no bus, and what would be signals in a list."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.config import Settings
+from kwallet_bridge.model import AppId, Handle, WalletName
+from kwallet_bridge.store.entries import EntryStore
+from kwallet_bridge.store.memory import MemoryBackend
+from kwallet_bridge.wallet import events
+from kwallet_bridge.wallet.contents import Contents
+from kwallet_bridge.wallet.service import WalletService
+from kwallet_bridge.wallet.state import OpenWallets
+
+if TYPE_CHECKING:
+    from kwallet_bridge.wallet.access import Asker
+
+APP = AppId("app")
+OTHER = AppId("other")
+PEER = ":1.1"
+WALLET = WalletName("kdewallet")
+
+
+@dataclass
+class Served:
+    """A service and everything around it."""
+
+    settings: Settings = field(default_factory=Settings)
+    asker: Asker | None = None
+    backend: MemoryBackend = field(default_factory=MemoryBackend)
+    told: list[events.Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Put the parts together, as the daemon does."""
+        loop = asyncio.get_running_loop()
+        self.store = EntryStore(self.backend)
+        self.wallets = OpenWallets()
+        self.service = WalletService(
+            store=self.store,
+            wallets=self.wallets,
+            tell=self.told.append,
+            read_settings=lambda: self.settings,
+            asker=self.asker,
+        )
+        self.contents = Contents(
+            store=self.store, wallets=self.wallets, tell=self.told.append, clock=loop.time
+        )
+
+    async def open(
+        self, appid: AppId = APP, wallet: WalletName = WALLET, caller: str = PEER
+    ) -> Handle:
+        """Open as a client does."""
+        return Handle(await self.service.open(caller, wallet=wallet, window_id=0, appid=appid))
+
+    def heard(self) -> list[events.Event]:
+        """Take what was told since the last time."""
+        told, self.told[:] = list(self.told), []
+        return told
+
+    async def configure(self, **changes: object) -> None:
+        """Change settings and have them read again."""
+        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        await self.service.reconfigure("")
