@@ -11,12 +11,12 @@ from kwallet_bridge.config import Settings
 from kwallet_bridge.model import AppId, Handle, WalletName
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.memory import MemoryBackend
-from kwallet_bridge.wallet import events
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
 
 if TYPE_CHECKING:
+    from kwallet_bridge.wallet import events
     from kwallet_bridge.wallet.access import Asker
 
 APP = AppId("app")
