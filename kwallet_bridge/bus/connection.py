@@ -97,9 +97,6 @@ class BusConnection:
         auto_start: bool = True,
     ) -> Sequence[object]:
         """Call a method and give the reply's body; see :class:`kwallet_bridge.bus.port.Bus`."""
-        if self.lost.done():
-            raise BusLostError("the message bus is gone")
-        serial = self._engine.next_serial()
         message = Message(
             destination=destination,
             path=path,
@@ -107,17 +104,50 @@ class BusConnection:
             member=member,
             signature=signature,
             body=to_wire(signature, body),
-            serial=serial,
             flags=MessageFlag.NONE if auto_start else _NO_START,
             validate=False,
         )
+        return await self._exchange(message, timeout)
+
+    async def call_with_fds(
+        self,
+        destination: str,
+        path: str,
+        interface: str,
+        member: str,
+        signature: str,
+        body: Sequence[object],
+        *,
+        fds: Sequence[int],
+    ) -> Sequence[object]:
+        """Call a method, sending file descriptors; an ``h`` in the body is a place in ``fds``.
+
+        Only for connections made with ``unix_fds``. The descriptors stay the caller's.
+        """
+        message = Message(
+            destination=destination,
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=to_wire(signature, body),
+            unix_fds=list(fds),
+            validate=False,
+        )
+        return await self._exchange(message, 25.0)
+
+    async def _exchange(self, message: Message, patience: float | None) -> Sequence[object]:
+        if self.lost.done():
+            raise BusLostError("the message bus is gone")
+        serial = self._engine.next_serial()
+        message.serial = serial
         future: asyncio.Future[Message] = self._loop.create_future()
         self._pending[serial] = future
         timer = None
         try:
             self._writer.schedule_write(message)
-            if timeout is not None:
-                timer = self._loop.call_later(timeout, _expire, future)
+            if patience is not None:
+                timer = self._loop.call_later(patience, _expire, future)
             reply = await future
         finally:
             self._pending.pop(serial, None)

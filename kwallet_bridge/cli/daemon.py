@@ -4,15 +4,21 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge import log
+from kwallet_bridge.cli.passwords import PasswordSource, ask_password
 from kwallet_bridge.daemon.app import Options, serve
 from kwallet_bridge.daemon.process import harden
+from kwallet_bridge.daemon.stores import FileOptions
 from kwallet_bridge.wire.generations import BUS_NAMES
 
 if TYPE_CHECKING:
     import argparse
+
+    from kwallet_bridge.keyringfile.sources import KeyRequest
+    from kwallet_bridge.secret import Secret
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +26,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         default="auto",
-        metavar="auto|secret-service|file:PATH",
-        help="where entries are kept (default: the Secret Service, else a file)",
+        metavar="auto|secret-service|file[:PATH]",
+        help="where entries are kept (default: the Secret Service, else an encrypted file)",
+    )
+    parser.add_argument(
+        "--store-password-file",
+        type=Path,
+        metavar="F",
+        help="read the encrypted file's password from F instead of asking; nobody else may be "
+        "able to read F, and one line feed at its end is left out",
     )
     parser.add_argument(
         "--name",
@@ -36,5 +49,22 @@ def execute(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     log.configure(args.log_level)
     harden()
-    asyncio.run(serve(Options(store=args.store, names=tuple(args.name or BUS_NAMES))))
+    file = FileOptions(password_file=args.store_password_file, ask=_ask)
+    options = Options(store=args.store, names=tuple(args.name or BUS_NAMES), file=file)
+    asyncio.run(serve(options))
     return 0
+
+
+def _ask(request: KeyRequest) -> Secret:
+    """Ask a person for a keyring file's password; for a new one, twice."""
+    person = PasswordSource()
+    if not request.new:
+        wrong = "That did not open it. " if request.again else ""
+        return ask_password(f"{wrong}Password of wallet {request.label}", source=person)
+    note = "That is too short. " if request.again else ""
+    while True:
+        text = f"{note}New password for wallet {request.label}, four letters or more"
+        password = ask_password(text, source=person)
+        if password == ask_password("The same password once more", source=person):
+            return password
+        note = "The two were not the same. "

@@ -8,13 +8,13 @@ import gc
 import logging
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.daemon.process import notify
-from kwallet_bridge.daemon.stores import open_store
+from kwallet_bridge.daemon.stores import FileOptions, open_store
 from kwallet_bridge.errors import BusLostError, NameTakenError
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.service import WalletService
@@ -44,6 +44,7 @@ class Options:
     store: str = "auto"
     names: Sequence[str] = BUS_NAMES
     bus_address: str | None = None
+    file: FileOptions = field(default_factory=FileOptions)
 
 
 class Daemon:
@@ -120,7 +121,9 @@ class Daemon:
 async def serve(options: Options) -> None:
     """Run the daemon to its end; raises what ended it against its will."""
     bus = await BusConnection.connect(options.bus_address)
-    store = await open_store(options.store, bus=bus, environ=os.environ)
+    label = read_settings(os.environ).default_wallet
+    file = replace(options.file, label=label, bus_address=options.bus_address)
+    store = await open_store(options.store, bus=bus, environ=os.environ, options=file)
     daemon = Daemon(bus, store)
     await daemon.claim(options.names)
     gc.collect()

@@ -3,29 +3,114 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import UsageError
+from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.config import Settings
+from kwallet_bridge.errors import PasswordNeededError, UsageError
+from kwallet_bridge.keyringfile.backend import KeyringFileBackend
+from kwallet_bridge.keyringfile.folder import default_path
+from kwallet_bridge.keyringfile.portal import PortalPassword, is_sandboxed
+from kwallet_bridge.keyringfile.sources import (
+    AskedPassword,
+    FilePassword,
+    KeyRequest,
+    KeySource,
+    find_credential,
+    in_own_thread,
+)
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
+from kwallet_bridge.secretservice.names import BUS_NAME, BUS_NAME_VARIABLE
 from kwallet_bridge.store.entries import EntryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kwallet_bridge.bus.port import Bus
+    from kwallet_bridge.secret import Secret
     from kwallet_bridge.store.port import Store
 
 AUTO = "auto"
 SECRET_SERVICE = "secret-service"  # noqa: S105  a word on the command line
+FILE = "file"
+_DAEMON = "org.freedesktop.DBus"
+_DAEMON_PATH = "/org/freedesktop/DBus"
 
 
-async def open_store(spec: str, *, bus: Bus, environ: Mapping[str, str]) -> Store:
-    """Open the store that ``spec`` names.
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """What a keyring file needs to know besides its path.
+
+    ``ask`` gets a password from a person, blocking; it gives None for "no".
+    """
+
+    password_file: Path | None = None
+    ask: Callable[[KeyRequest], Secret | None] | None = None
+    label: str = field(default_factory=lambda: Settings().default_wallet)
+    bus_address: str | None = None
+    root: Path = Path("/")
+
+
+async def open_store(
+    spec: str, *, bus: Bus, environ: Mapping[str, str], options: FileOptions | None = None
+) -> Store:
+    """Open the store that ``spec`` names: ``auto``, ``secret-service``, ``file`` or ``file:PATH``.
+
+    ``auto`` is the Secret Service if one runs or can be started, and else, or in a sandbox, the
+    file.
 
     Raises:
         UsageError: There is no such kind of store.
     """
-    del environ
-    if spec in {AUTO, SECRET_SERVICE}:
-        return EntryStore(SecretServiceBackend(bus))
-    raise UsageError("--store takes auto or secret-service")
+    options = options or FileOptions()
+    kind, colon, path = spec.partition(":")
+    if kind == FILE and (path or not colon):
+        return await _open_file(path, environ, options)
+    if spec not in {AUTO, SECRET_SERVICE}:
+        raise UsageError("--store takes auto, secret-service, file or file:PATH")
+    if spec == AUTO and not await _serves_secrets(bus, environ, options):
+        return await _open_file("", environ, options)
+    return EntryStore(SecretServiceBackend(bus))
+
+
+async def _serves_secrets(bus: Bus, environ: Mapping[str, str], options: FileOptions) -> bool:
+    if is_sandboxed(environ, options.root):
+        return False
+    name = environ.get(BUS_NAME_VARIABLE) or BUS_NAME
+    for member in ("ListNames", "ListActivatableNames"):
+        (names,) = await bus.call(_DAEMON, _DAEMON_PATH, _DAEMON, member)
+        if isinstance(names, list) and name in names:
+            return True
+    return False
+
+
+async def _open_file(path: str, environ: Mapping[str, str], options: FileOptions) -> Store:
+    def resolve() -> Path:
+        # The file behind a link is what is replaced, not the link.
+        return (Path(path).expanduser() if path else default_path(environ)).resolve()
+
+    found = await asyncio.to_thread(resolve)
+    return EntryStore(KeyringFileBackend(found, key_source(environ, options), label=options.label))
+
+
+def key_source(environ: Mapping[str, str], options: FileOptions) -> KeySource:
+    """Choose where the file's password comes from.
+
+    A password file named on the command line, else systemd's credential, else in a sandbox the
+    portal, else a person.
+    """
+    if options.password_file is not None:
+        return FilePassword(options.password_file)
+    credential = find_credential(environ)
+    if credential is not None:
+        return credential
+    if is_sandboxed(environ, options.root):
+        return PortalPassword(lambda: BusConnection.connect(options.bus_address, unix_fds=True))
+    return AskedPassword(in_own_thread(options.ask or _ask_nobody))
+
+
+def _ask_nobody(request: KeyRequest) -> Secret | None:  # noqa: ARG001  a question
+    raise PasswordNeededError("the keyring file needs a password; use --store-password-file")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
@@ -11,7 +12,7 @@ from kwallet_bridge.keyringfile.file import read_start
 from kwallet_bridge.keyringfile.format import PREFIX, is_keyring
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
 SUFFIX = ".keyring"
 _MOST_NAME_BYTES = 200
@@ -61,3 +62,26 @@ def find_siblings(main: Path) -> list[str]:
         and label_of(name)
         and is_keyring(read_start(main.with_name(name), len(PREFIX)))
     ]
+
+
+def default_path(environ: Mapping[str, str]) -> Path:
+    """Give the file that is used when none is named.
+
+    It is libsecret's and oo7's, unless gnome-keyring's files live in that folder: no file of this
+    version goes among those. What was chosen once stays, because the file is then there.
+    """
+    home = environ.get("HOME") or "/"
+    data = Path(environ.get("XDG_DATA_HOME") or Path(home) / ".local" / "share")
+    shared = data / "keyrings" / f"default{SUFFIX}"
+    own = data / "kwallet-bridge" / f"default{SUFFIX}"
+    if own.exists():
+        return own
+    if shared.exists() and is_keyring(read_start(shared, len(PREFIX))):
+        return shared
+    return own if _is_gnome_keyrings(shared.parent) else shared
+
+
+def _is_gnome_keyrings(folder: Path) -> bool:
+    if (folder / "default").exists():
+        return True
+    return any(not is_keyring(read_start(p, len(PREFIX))) for p in folder.glob(f"*{SUFFIX}"))
