@@ -7,10 +7,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import make_dialogue
-from kwallet_bridge.cli.migrate import add_run_arguments, carry_out_and_report, end_earlier
+from kwallet_bridge.cli.migrate import (
+    add_run_arguments,
+    answering_errors,
+    carry_out_and_report,
+    end_earlier,
+)
 from kwallet_bridge.cli.passwords import PasswordSource
 from kwallet_bridge.cli.stores import SPEC_HELP, StoreOpener
-from kwallet_bridge.daemon.process import harden
 from kwallet_bridge.errors import UsageError, WalletNotFoundError
 from kwallet_bridge.migrate.journal import journal_path, open_journal
 from kwallet_bridge.migrate.moving import read_jobs, remove_copied
@@ -43,7 +47,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Copy, or end an earlier copy; exit codes as for ``migrate``."""
-    harden()
+    return answering_errors(args, _execute)
+
+
+def _execute(args: argparse.Namespace) -> int:
     ended = end_earlier(args)
     if ended is not None:
         return ended

@@ -34,7 +34,7 @@ from kwallet_bridge.model import WalletName
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kwallet_bridge.migrate.journal import RunRecord
 
@@ -81,7 +81,22 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Migrate, or end an earlier migration; docs/reference/report-schema.md has the exit codes."""
+    return answering_errors(args, _execute)
+
+
+def answering_errors(args: argparse.Namespace, work: Callable[[argparse.Namespace], int]) -> int:
+    """Do the command's work; with ``--json`` an error is the one line on standard output too."""
     harden()
+    try:
+        return work(args)
+    except BridgeError as error:
+        if not args.json:
+            raise
+        print(json.dumps(report.describe_error(error)))
+        return error.exit_code
+
+
+def _execute(args: argparse.Namespace) -> int:
     ended = end_earlier(args)
     if ended is not None:
         return ended

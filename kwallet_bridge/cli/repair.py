@@ -7,9 +7,13 @@ import os
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import make_dialogue
-from kwallet_bridge.cli.migrate import add_run_arguments, carry_out_and_report, end_earlier
+from kwallet_bridge.cli.migrate import (
+    add_run_arguments,
+    answering_errors,
+    carry_out_and_report,
+    end_earlier,
+)
 from kwallet_bridge.config import read_settings
-from kwallet_bridge.daemon.process import harden
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.model import WalletName
 
@@ -27,7 +31,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Repair, or end an earlier repair; exit codes as for ``migrate``."""
-    harden()
+    return answering_errors(args, _execute)
+
+
+def _execute(args: argparse.Namespace) -> int:
     ended = end_earlier(args)
     if ended is not None:
         return ended

@@ -98,6 +98,17 @@ def describe_undo(run: RunRecord, results: Sequence[UndoResult]) -> dict[str, ob
     }
 
 
+def describe_error(error: BridgeError) -> dict[str, object]:
+    """Describe what kept the work from being done at all."""
+    return {
+        "type": "error",
+        "schema": SCHEMA,
+        "error": type(error).__name__,
+        "message": str(error),
+        "exit_code": error.exit_code,
+    }
+
+
 def describe_run(run: RunRecord) -> dict[str, object]:
     """Describe a run of the journal by its counts."""
     counts = Counter(intent.outcome.value for intent in run.intents.values())

@@ -119,3 +119,38 @@ def test_secret_service_items_are_found_by_their_programs(keyring: PrivateBus) -
     assert keyring.run(["secret-tool", "lookup", "user", "bert"]).stdout == (
         "second of the same label"
     )
+
+
+def test_a_locked_provider_that_cannot_ask_is_told(
+    bus: PrivateBus, gnome_keyring: GnomeKeyring
+) -> None:
+    """A locked collection whose prompt nobody accepts ends with exit code 4 and no run."""
+    place_vector(bus, "pw-005")
+    gnome_keyring.password = "wrong"
+    gnome_keyring.restart()
+    done = bridge(bus, "migrate", "--json", "--password-file", "-", stdin="corre")
+    assert done.returncode == 4, done.stderr
+    assert json.loads(done.stdout)["error"] in {"PromptDismissedError", "StoreLockedError"}
+    runs = bridge(bus, "migrate", "--runs", "--json")
+    assert (runs.returncode, runs.stdout) == (0, "")
+
+
+def test_without_a_provider_it_is_told(bus: PrivateBus) -> None:
+    """Without any provider the command ends with exit code 5."""
+    place_vector(bus, "pw-005")
+    done = bridge(bus, "migrate", "--password-file", "-", stdin="corre")
+    assert done.returncode == 5, done.stderr
+
+
+def test_a_keyring_file_is_a_destination(bus: PrivateBus) -> None:
+    """Without a provider a wallet goes into a keyring file, which is verified and undone."""
+    place_vector(bus, "pw-005")
+    password = bus.home / "password"
+    password.write_text("a long password for the file")
+    store = ["--to", f"file:{bus.home / 'my.keyring'}", "--to-password-file", str(password)]
+    done = bridge(bus, "migrate", "--json", *store, "--password-file", "-", stdin="corre")
+    assert done.returncode == 0, done.stderr + done.stdout
+    (wallet,) = json.loads(done.stdout)["wallets"]
+    assert wallet["verified"] == len(wallet["rows"])
+    undone = bridge(bus, "migrate", *store, "--undo", "last")
+    assert undone.returncode == 0, undone.stderr
