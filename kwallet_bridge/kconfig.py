@@ -117,7 +117,8 @@ class KConfig:
             return
         if old.immutable or (slot.localized and old.country and not new.country):
             return
-        self._insert(slot, new)
+        if new != old:  # KConfig skips what seems unchanged, a deletion in between included
+            self._insert(slot, new)
         if not slot.localized:
             self._values.pop(replace(slot, localized=True), None)
             self._values.pop(replace(slot, localized=True, default=False), None)

@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.errors import UsageError
+from kwallet_bridge.errors import BusLostError, SessionError, UsageError
 from kwallet_bridge.session.census import KSECRETD, find_owner
 from kwallet_bridge.session.files import Places, plan_files
-from kwallet_bridge.session.manifest import is_in_place, load_manifest, manifest_path
+from kwallet_bridge.session.manifest import (
+    forget,
+    is_in_place,
+    load_manifest,
+    manifest_path,
+    restore,
+)
 from kwallet_bridge.session.packaging import install_package, uninstall_package
 from kwallet_bridge.session.takeover import Takeover
 from kwallet_bridge.wire.generations import BUS_NAMES
@@ -49,7 +55,36 @@ def execute(args: argparse.Namespace) -> int:
     """Do what was asked."""
     if getattr(args, "system", False):
         return _package(args)
-    return asyncio.run(_act(args, os.environ))
+    try:
+        if args.action == "uninstall" and not _reaches_bus():
+            return _remove_files(os.environ)
+        return asyncio.run(_act(args, os.environ))
+    except OSError as error:
+        raise SessionError(f"{error.filename or 'a file'}: {error.strerror}") from error
+
+
+def _reaches_bus() -> bool:
+    async def reach() -> bool:
+        try:
+            bus = await BusConnection.connect()
+        except BusLostError:
+            return False
+        bus.close()
+        return True
+
+    return asyncio.run(reach())
+
+
+def _remove_files(environ: Mapping[str, str]) -> int:
+    """Put the files back where there is no session: nothing runs that would have to end."""
+    record = manifest_path(environ)
+    manifest = load_manifest(record)
+    if manifest is None:
+        raise SessionError("nothing is installed for this user")
+    restore(manifest)
+    forget(record)
+    print(f"restored {len(manifest.before)} paths; no session bus was there to be told")
+    return 0
 
 
 def _package(args: argparse.Namespace) -> int:

@@ -140,7 +140,6 @@ _UNIT_TEXT: Final = """\
 # SPDX-License-Identifier: GPL-3.0-or-later
 [Unit]
 Description=KWallet interface to the Secret Service
-Documentation=man:kwallet-bridge(1)
 PartOf=graphical-session.target
 # Plasma's network applet asks for Wi-Fi secrets as soon as these run.
 Before=plasma-kded6.service plasma-kded.service plasma-plasmashell.service

@@ -8,6 +8,7 @@ what was there before.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import tempfile
@@ -99,6 +100,13 @@ def load_manifest(path: Path) -> Manifest | None:
         raise SessionError(f"the record of the installation: {error.strerror}") from error
 
 
+def forget(path: Path) -> None:
+    """Remove the manifest and its folder if nothing else is there."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
+
+
 def survey(
     planned: Iterable[PlannedFile], *, was_running: Sequence[str] = (), program: str = ""
 ) -> Manifest:
@@ -128,19 +136,35 @@ def write_files(planned: Iterable[PlannedFile]) -> None:
 
 
 def restore(manifest: Manifest) -> None:
-    """Put everything back as the manifest says."""
+    """Put everything back as the manifest says; one path's failure does not stop the others.
+
+    Raises:
+        SessionError: Some paths could not be put back.
+    """
+    failed = 0
     for each in manifest.before:
-        if each.data is not None:
-            each.path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(each.path, each.data, mode=each.mode)
-        elif each.link is not None:
-            each.path.parent.mkdir(parents=True, exist_ok=True)
-            _replace_link(each.path, each.link)
-        else:
-            each.path.unlink(missing_ok=True)
+        try:
+            _restore_path(each)
+        except OSError:
+            failed += 1
     for folder in reversed(manifest.made_folders):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
+    if failed:
+        raise SessionError(f"{failed} of {len(manifest.before)} paths could not be put back")
+
+
+def _restore_path(before: Before) -> None:
+    if before.data is not None or before.link is not None:
+        before.path.parent.mkdir(parents=True, exist_ok=True)
+    if before.data is not None:
+        replace_file(before.path, before.data, mode=before.mode)
+    elif before.link is not None:
+        _replace_link(before.path, before.link)
+    else:
+        # Where a file stands in a folder's place nothing was written.
+        with contextlib.suppress(NotADirectoryError):
+            before.path.unlink(missing_ok=True)
 
 
 def is_in_place(file: PlannedFile) -> bool:

@@ -26,6 +26,7 @@ from kwallet_bridge.session.census import (
 from kwallet_bridge.session.files import UNIT
 from kwallet_bridge.session.manifest import (
     Manifest,
+    forget,
     load_manifest,
     restore,
     save_manifest,
@@ -150,9 +151,7 @@ class Takeover:
             if owner.is_bridge:
                 await self._end(owner)
         await self._revive(manifest.was_running)
-        self._record.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self._record.parent.rmdir()
+        forget(self._record)
 
     async def _revive(self, names: Sequence[str]) -> None:
         startable = await list_activatable(self._bus)

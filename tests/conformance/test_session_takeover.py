@@ -162,6 +162,25 @@ def test_uninstall_without_install_is_told(session: PrivateBus, program: Path) -
     assert (done.returncode, "nothing is installed" in done.stderr) == (61, True)
 
 
+def test_uninstall_works_without_a_session(session: PrivateBus, program: Path) -> None:
+    """Where no bus answers the files are put back all the same."""
+    before = snapshot(session)
+    run(session, "install", "--program", str(program))
+    session.env["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nowhere"
+    done = run(session, "uninstall")
+    assert "no session bus" in done.stdout
+    assert snapshot(session) == before
+
+
+def test_a_home_that_cannot_be_written_is_told(session: PrivateBus, program: Path) -> None:
+    """Where a folder cannot be made the installation fails with a message and changes nothing."""
+    (session.config / "systemd").write_text("a file where a folder should be")
+    before = snapshot(session)
+    done = run(session, "install", "--program", str(program), check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (61, False)
+    assert snapshot(session) == before
+
+
 def test_packagers_get_a_tree(session: PrivateBus, tmp_path: Path) -> None:
     """--system writes the committed files below destdir, and removes exactly those again."""
     tree = tmp_path / "tree"

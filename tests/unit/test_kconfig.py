@@ -72,6 +72,7 @@ FILES = st.lists(LINES, max_size=9).map(b"\n".join)
 @example(low=b"[Wallet]\na=1", high=b"[Wallet][$i]\nb=2", user=b"[Wallet]\na=3\nb=4")
 @example(low=b"[$i]\n[Wallet]\na=1", high=b"[Wallet]\na=2", user=b"[Wallet]\na=3")
 @example(low=b"[Wallet]\na=1", high=b"[Wallet]\na[$d]", user=b"")
+@example(low=b"", high=b"[Wallet]\na=1\na[$d]\na=1", user=b"")
 @example(low=b"[Wallet][$i]\nb=1", high=b"[Wallet]\na=2\nb=2", user=b"[Wallet]\na=3")
 def test_every_entry_reads_as_kde_reads_it(
     tmp_path: Path, low: bytes, high: bytes, user: bytes
@@ -136,3 +137,22 @@ def test_unreadable_files_count_as_absent(tmp_path: Path) -> None:
     environ = environ_in(tmp_path)
     (tmp_path / "user" / "rc").mkdir()
     assert KConfig.load("rc", environ).read_text(("Wallet",), "a", "default") == "default"
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        (b"a\rb=7", "ab"),
+        (b"k\\\\x3dx=twice", "k=x"),
+        (b"a\\q=lost", "a\\"),
+        (b"a\\x4=short", "ax"),
+        (b"a b =inner", "a b"),
+        (b"a [de]=space", "a "),
+    ],
+)
+def test_odd_keys_are_found_where_kde_finds_them(tmp_path: Path, line: bytes, key: str) -> None:
+    """A key spelled oddly is read under the name kreadconfig5 reads it under."""
+    environ = environ_in(tmp_path) | {"LC_ALL": "de_DE.UTF-8"}
+    write_files(tmp_path, user=b"[Wallet]\n" + line)
+    expected = ask_kde(environ, ("Wallet",), key, "--default", "none")
+    assert KConfig.load("rc", environ).read_text(("Wallet",), key, "none") == expected

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, cast
+
+from kwallet_bridge.errors import BusReplyError
+from kwallet_bridge.wire import monitor as module
+from kwallet_bridge.wire.monitor import ACCESS_DENIED, Monitor
+from kwallet_bridge.wire.observed import MONITOR_INTERFACE, MONITOR_PATH
+from kwallet_bridge.wire.peers import PeerProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from kwallet_bridge.bus.connection import BusConnection
+    from kwallet_bridge.bus.incoming import IncomingCall
+    from kwallet_bridge.wire.peers import Peers
+
+
+class FakeBus:
+    """Knows one peer, records what is emitted."""
+
+    def __init__(self) -> None:
+        self.emitted: asyncio.Queue[tuple[str, list[Any]]] = asyncio.Queue()
+        self.leave: Callable[[str], None] = lambda _: None
+        self.gone = False
+
+    async def call_daemon(self, *_: object) -> list[object]:
+        """Give the peer's process."""
+        if self.gone:
+            raise BusReplyError("org.freedesktop.DBus.Error.NameHasNoOwner")
+        return [7]
+
+    async def watch_name(self, name: str, listener: Callable[[str], None]) -> str:
+        """Keep the listener."""
+        self.leave = listener
+        return name
+
+    def emit(self, *arguments: Any, destination: str) -> None:
+        """Note who is told what."""
+        self.emitted.put_nowait((destination, arguments[4]))
+
+
+class FakePeers:
+    """Knows every peer."""
+
+    async def program(self, _: str) -> PeerProgram:
+        """Give the same process for all."""
+        return PeerProgram(7, "/usr/bin/vlc")
+
+
+class FakeCall:
+    """A call, and how it was answered."""
+
+    def __init__(self, member: str, signature: str, *body: object, sender: str = ":1.5") -> None:
+        self.path = MONITOR_PATH
+        self.interface = MONITOR_INTERFACE
+        self.member, self.signature, self.body = member, signature, list(body)
+        self.sender = sender
+        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def reply(self, *_: object) -> None:
+        """Note success."""
+        self.answer.set_result("")
+
+    def fail(self, name: str, _: str) -> None:
+        """Note failure."""
+        self.answer.set_result(name)
+
+
+def incoming(call: FakeCall) -> IncomingCall:
+    """Pass a fake for the real thing."""
+    return cast("IncomingCall", call)
+
+
+class Rig:
+    """A monitor between fakes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, flatpak: str = "") -> None:
+        monkeypatch.setattr(module, "flatpak_id", lambda _: flatpak)
+        self.bus = FakeBus()
+        self.observer: Any = None
+        self.monitor = Monitor(
+            cast("BusConnection", self.bus),
+            cast("Peers", FakePeers()),
+            observe_with=lambda observer: setattr(self, "observer", observer),
+        )
+
+    async def subscribe(self, *, names: bool = False) -> str:
+        """Subscribe; gives the error's name, "" for success."""
+        call = FakeCall("Subscribe", "b", names)
+        assert self.monitor.handle(incoming(call))
+        return await call.answer
+
+
+async def test_a_sandboxed_program_may_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Flatpak that subscribes is refused, and nothing is observed."""
+    rig = Rig(monkeypatch, flatpak="org.a.B")
+    assert await rig.subscribe() == ACCESS_DENIED
+    assert rig.observer is None
+
+
+async def test_a_program_nobody_can_look_at_may_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer whose process cannot be found is refused."""
+    rig = Rig(monkeypatch)
+    rig.bus.gone = True
+    assert await rig.subscribe() == ACCESS_DENIED
+
+
+async def test_only_subscribers_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call is told to the subscriber by name, without the value it carried."""
+    rig = Rig(monkeypatch)
+    assert await rig.subscribe(names=True) == ""
+    write = FakeCall("writePassword", "issss", 1, "folder", "key", "canary", "app", sender=":1.9")
+    rig.observer(incoming(write), 0.5, "ok")
+    destination, body = await rig.bus.emitted.get()
+    assert destination == ":1.5"
+    assert body[1:] == [
+        "app", 7, "/usr/bin/vlc", "writePassword", "ok", 0.5, {"folder": "folder", "key": "key"},
+    ]  # fmt: skip
+    rig.monitor.close()
+
+
+async def test_nothing_is_observed_once_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the last subscriber leaves the bus, or unsubscribes, the observer goes."""
+    rig = Rig(monkeypatch)
+    await rig.subscribe()
+    rig.bus.leave("")
+    assert rig.observer is None
+    await rig.subscribe()
+    assert rig.observer is not None
+    assert rig.monitor.handle(incoming(FakeCall("Unsubscribe", "")))
+    assert rig.observer is None
+
+
+async def test_other_objects_are_not_the_monitors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call to another path is left to the dispatcher."""
+    call = FakeCall("isEnabled", "")
+    call.path = "/modules/kwalletd5"
+    assert not Rig(monkeypatch).monitor.handle(incoming(call))
+
+
+async def test_a_flood_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit calls go unseen instead of filling memory."""
+    rig = Rig(monkeypatch)
+    await rig.subscribe()
+    for _ in range(module.QUEUE_LIMIT + 10):
+        rig.observer(incoming(FakeCall("isEnabled", "")), 0.0, "ok")
+    assert rig.monitor._waiting.full()
+    rig.monitor.close()
