@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from dbus_fast import ErrorType, Message, MessageFlag, MessageType
 
 from kwallet_bridge.bus.port import Variant
-from kwallet_bridge.bus.replies import encode_return
+from kwallet_bridge.bus.replies import PLAIN, encode_return
 from kwallet_bridge.bus.variants import to_wire
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class IncomingCall:
 
     def _reply(self, signature: str, body: Sequence[object]) -> None:
         call = self._message
-        if len(signature) == 1 and self._sender.send_raw(
+        if signature in PLAIN and self._sender.send_raw(
             lambda serial: encode_return(
                 serial=serial,
                 reply_serial=call.serial,
@@ -131,5 +131,8 @@ def _refuse_nul(body: Sequence[object]) -> None:
         elif isinstance(value, dict):
             _refuse_nul(tuple(value))
             _refuse_nul(tuple(value.values()))
-        elif isinstance(value, list | tuple):
-            _refuse_nul(value)
+        elif isinstance(value, list | tuple) and value:
+            if not isinstance(value[0], str):
+                _refuse_nul(value)
+            elif any("\0" in text for text in value):
+                raise TypeError("a D-Bus string holds no NUL")

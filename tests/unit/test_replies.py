@@ -18,6 +18,7 @@ VALUES = st.one_of(
     st.tuples(st.just("b"), st.booleans()),
     st.tuples(st.just("i"), st.integers(-(2**31), 2**31 - 1)),
     st.tuples(st.just("s"), TEXT),
+    st.tuples(st.just("as"), st.lists(TEXT, max_size=16)),
 )
 SERIALS = st.integers(1, 2**32 - 1)
 
@@ -57,7 +58,16 @@ def _encode(signature: str, value: object) -> bytes | None:
 
 
 @pytest.mark.parametrize(
-    ("signature", "value"), [("as", []), ("b", 1), ("i", "x"), ("s", 3), ("s", "a\0b")]
+    ("signature", "value"),
+    [
+        ("as", [""] * 17),
+        ("as", ["a", "\0"]),
+        ("ay", b""),
+        ("b", 1),
+        ("i", "x"),
+        ("s", 3),
+        ("s", "a\0b"),
+    ],
 )
 def test_what_is_not_plain_is_left_to_the_engine(signature: str, value: object) -> None:
     """Other types, and text the bus would refuse, are not written."""
