@@ -25,6 +25,7 @@ FOLDER = "server"
 KEY = "user"
 TYPE = "type"
 SCHEMA = "xdg:schema"
+CONTENT_TYPE = "xdg:content-type"
 
 ENTRY_SCHEMA = "org.qt.keychain"
 MARKER_SCHEMA = "org.kde.KWallet.Folder"
@@ -52,7 +53,7 @@ _OWN_TYPES = {
     EntryType.MAP: "map",
 }
 _PROVIDER_ATTRIBUTES = frozenset(
-    {"xdg:content-type", "Title", "UserName", "URL", "Notes", "Uuid", "Path", "Totp"}
+    {CONTENT_TYPE, "Title", "UserName", "URL", "Notes", "Uuid", "Path", "Totp"}
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")

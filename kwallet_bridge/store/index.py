@@ -48,6 +48,7 @@ class Row:
     label: str
     attributes: Mapping[str, str]
     modified: int
+    content_type: str = ""  # where the provider makes it one of the attributes
     rank: tuple[bool, int, int, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +77,8 @@ def row_of(info: ItemInfo) -> Row | None:
         return None
     folder = FolderName(attributes[codec.FOLDER])
     own = codec.own_attributes(attributes)
-    return Row(info.id, folder, key, kind, info.label, own, info.modified)
+    content_type = attributes.get(codec.CONTENT_TYPE, "")
+    return Row(info.id, folder, key, kind, info.label, own, info.modified, content_type)
 
 
 class _Folder:

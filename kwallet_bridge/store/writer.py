@@ -166,7 +166,9 @@ class Writer:
         wanted = job.item.attributes
         if quirks.delete_takes_supersets:
             for row in job.old:
-                if row.attributes.items() < wanted.items():
+                # Equal ones are replaced, unless they lack what the provider adds to ours.
+                has = row.attributes.items()
+                if has < wanted.items() or (has == wanted.items() and not row.content_type):
                     await self._delete_first(job, row)
         elif quirks.schemaless_twins and job.old and self._retyped(job) == job.old:
             # Otherwise the new value would be filed under another key.
@@ -236,7 +238,8 @@ class Writer:
     @staticmethod
     def _row(made: ItemId, folder: FolderName, key: Key | None, item: NewItem) -> Row:
         kind = codec.entry_type(item.attributes) if key is not None else EntryType.UNKNOWN
-        return Row(made, folder, key, kind, item.label, item.attributes, int(time.time()))
+        now, content_type = int(time.time()), item.secret.content_type
+        return Row(made, folder, key, kind, item.label, item.attributes, now, content_type)
 
     # --- putting back ---------------------------------------------------------------------------
 
