@@ -7,10 +7,8 @@ changes. Nothing here suspends unless ``gate`` does.
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import (
@@ -21,6 +19,16 @@ from kwallet_bridge.errors import (
     StoreUnavailableError,
 )
 from kwallet_bridge.secret import Secret
+from kwallet_bridge.store.memory_items import (
+    Box,
+    Item,
+    has_schemaless,
+    replaced,
+    rewrite_map,
+    shown,
+    with_value,
+    within,
+)
 from kwallet_bridge.store.port import (
     DEFAULT_ALIAS,
     BackendEvent,
@@ -41,33 +49,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 
-@dataclass(slots=True)
-class _Item:
-    label: str
-    attributes: dict[str, str]
-    secret: ItemSecret
-    created: int
-    modified: int
-    serial: int
-    locked: bool = False
-    saved: dict[str, str] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        return "_Item(...)"
-
-
-@dataclass(slots=True)
-class _Box:
-    label: str
-    file: str
-    locked: bool = False
-    items: dict[ItemId, _Item] = field(default_factory=dict)
-    doomed: set[ItemId] = field(default_factory=set)
-
-    def __repr__(self) -> str:
-        return "_Box(...)"
-
-
 class MemoryBackend:
     """An :class:`ItemBackend` without a provider.
 
@@ -82,7 +63,7 @@ class MemoryBackend:
         """Hold nothing."""
         self._quirks = quirks or Quirks()
         self._clock = clock
-        self._boxes: dict[CollectionId, _Box] = {}
+        self._boxes: dict[CollectionId, Box] = {}
         self._aliases: dict[str, CollectionId] = {}
         self._listeners: list[Callable[[BackendEvent], None]] = []
         self._serial = 0
@@ -102,7 +83,7 @@ class MemoryBackend:
         name = label.lower().replace(" ", "_")
         taken = sum(1 for box in self._boxes.values() if box.file == name)
         found = CollectionId(f"/collection/{name}{taken or ''}")
-        self._boxes[found] = _Box(label, name, locked)
+        self._boxes[found] = Box(label, name, locked)
         if alias:
             self._aliases[alias] = found
         self._emit(CollectionsTouched())
@@ -284,7 +265,7 @@ class MemoryBackend:
                 continue
             held = box.items[item]
             if not (box.locked or held.locked):
-                found[item] = self._shown(held)
+                found[item] = shown(held, self._quirks)
             elif self._quirks.locked_reads_empty:
                 found[item] = ItemSecret(Secret(b""))
             else:
@@ -312,14 +293,14 @@ class MemoryBackend:
         attributes = dict(item.attributes)
         if self._quirks.replaces_exact_only:
             attributes["xdg:content-type"] = item.secret.content_type
-        old = self._replaced(box, attributes) if replace else None
+        old = replaced(box, attributes, exact=self._quirks.replaces_exact_only) if replace else None
         if old is not None and self._quirks.replaces_exact_only:
             del box.items[old]
             self._emit(ItemTouched(collection, old))
             old = None
         item = self._rewritten(collection, item)
         if old is None:
-            if self._quirks.schemaless_twins and self._schemaless(box, attributes):
+            if self._quirks.schemaless_twins and has_schemaless(box, attributes):
                 attributes["user"] = attributes.get("user", "") + "__0_"
             old = self._add(collection, item, attributes)
         else:
@@ -356,7 +337,7 @@ class MemoryBackend:
         if self._quirks.delete_takes_supersets:
             # They go from the file at once and from memory at the restart; later items stay.
             lost = (
-                i for i, other in box.items.items() if _within(held.attributes, other.attributes)
+                i for i, other in box.items.items() if within(held.attributes, other.attributes)
             )
             box.doomed.update(lost)
         self._emit(ItemTouched(collection, item))
@@ -385,26 +366,26 @@ class MemoryBackend:
         if not self.accept_prompts:
             raise PromptDismissedError("a person said no")
 
-    def _box(self, collection: CollectionId) -> _Box:
+    def _box(self, collection: CollectionId) -> Box:
         box = self._boxes.get(collection)
         if box is None:
             raise StoreError("the collection is gone")
         return box
 
-    def _home(self, item: ItemId) -> _Box | None:
+    def _home(self, item: ItemId) -> Box | None:
         return self._boxes.get(CollectionId(item.rpartition("/")[0])) if self._has(item) else None
 
     def _has(self, item: ItemId) -> bool:
         box = self._boxes.get(CollectionId(item.rpartition("/")[0]))
         return box is not None and item in box.items
 
-    def _find(self, item: ItemId) -> tuple[CollectionId, _Item]:
+    def _find(self, item: ItemId) -> tuple[CollectionId, Item]:
         if not self._has(item):
             raise StoreRefusedError("the item is gone")
         collection = CollectionId(item.rpartition("/")[0])
         return collection, self._boxes[collection].items[item]
 
-    def _label(self, box: _Box) -> str:
+    def _label(self, box: Box) -> str:
         return box.file if box.locked and self._quirks.label_is_file_when_locked else box.label
 
     def _drop(self, collection: CollectionId) -> None:
@@ -416,51 +397,24 @@ class MemoryBackend:
         self._numbers += 1
         now = int(self._clock())
         found = ItemId(f"{collection}/{self._numbers}")
-        self._boxes[collection].items[found] = _Item(
+        self._boxes[collection].items[found] = Item(
             item.label, attributes, item.secret, now, now, self._serial, saved=dict(attributes)
         )
         return found
-
-    def _replaced(self, box: _Box, attributes: dict[str, str]) -> ItemId | None:
-        exact = self._quirks.replaces_exact_only
-        hits = [
-            (held.modified, held.serial, item)
-            for item, held in box.items.items()
-            if (attributes == held.attributes if exact else _within(attributes, held.attributes))
-        ]
-        return max(hits)[2] if hits else None
-
-    @staticmethod
-    def _schemaless(box: _Box, attributes: dict[str, str]) -> bool:
-        wanted = {name: attributes.get(name, "") for name in ("server", "user")}
-        return any(
-            "xdg:schema" not in held.attributes and _within(wanted, held.attributes)
-            for held in box.items.values()
-        )
 
     def _rewritten(self, collection: CollectionId, item: NewItem) -> NewItem:
         """Change what is stored as the quirks say."""
         value = item.secret.value.reveal()
         if self._quirks.rewrites_text and b"{REF:" in value:
-            self._add(collection, _with_value(item, b""), dict(item.attributes))
+            self._add(collection, with_value(item, b""), dict(item.attributes))
             raise PromptDismissedError("the provider refused the text")
         if self._quirks.rewrites_maps and item.attributes.get("type") == "map":
-            value = _rewrite_map(value)
+            value = rewrite_map(value)
         if self.spoil is not None:
             value = self.spoil(value)
-        return _with_value(item, value)
+        return with_value(item, value)
 
-    def _shown(self, held: _Item) -> ItemSecret:
-        """Change what is read as the quirks say."""
-        secret = held.secret
-        if self._quirks.rewrites_text and secret.content_type == "text/plain":
-            text = secret.value.reveal().decode(errors="replace").partition("\0")[0]
-            secret = ItemSecret(Secret(text.replace("{TITLE}", held.label).encode()))
-        if not self._quirks.keeps_content_type:
-            secret = replace(secret, content_type="text/plain")
-        return secret
-
-    def _reload(self, collection: CollectionId, box: _Box) -> None:
+    def _reload(self, collection: CollectionId, box: Box) -> None:
         if self._quirks.forgets_label_case:
             box.label = box.label.lower().capitalize()
         kept = [held for item, held in box.items.items() if item not in box.doomed]
@@ -470,21 +424,3 @@ class MemoryBackend:
             held.attributes = dict(held.saved)
             self._numbers += 1
             box.items[ItemId(f"{collection}/{self._numbers}")] = held
-
-
-def _within(wanted: Mapping[str, str], attributes: Mapping[str, str]) -> bool:
-    return wanted.items() <= attributes.items()
-
-
-def _with_value(item: NewItem, value: bytes) -> NewItem:
-    return replace(item, secret=ItemSecret(Secret(value), item.secret.content_type))
-
-
-def _rewrite_map(value: bytes) -> bytes:
-    try:
-        parsed = json.loads(value)
-    except ValueError:
-        parsed = {}
-    pairs = parsed.items() if isinstance(parsed, dict) else ()
-    texts = {key: text if isinstance(text, str) else "" for key, text in sorted(pairs)}
-    return json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
