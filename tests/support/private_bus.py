@@ -203,6 +203,11 @@ class PrivateBus:
             end_process(self._daemon)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def provider_runs(self) -> bool:
+        """Tell whether somebody serves the Secret Service here."""
+        with RawClient.connect(self.address) as client:
+            return bool(client.name_owner("org.freedesktop.secrets"))
+
     def process_of(self, name: str) -> int:
         """Give the process id of a name's owner."""
         with RawClient.connect(self.address) as client:
