@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from conformance.conversation import WRITES, Call, Exchange
-from conformance.differences import ROWS, Place
+from conformance.differences import ROWS, Known, Place
+from conformance.player import DEFAULT_FOLDERS
+from conformance.words import WALLETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,15 +46,21 @@ class Comparison:
 class Folders:
     """Which folders the oracle made by itself in this life of a wallet: it hides their names."""
 
-    made: dict[str, set[str]] = field(default_factory=dict)
+    made: dict[str, set[str]] = field(
+        default_factory=lambda: {wallet: set(DEFAULT_FOLDERS) for wallet in WALLETS}
+    )
     implicit: dict[str, set[str]] = field(default_factory=dict)
+    labels: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
 
-    def place(self, exchange: Exchange) -> Place:
+    def known(self, exchange: Exchange) -> Known:
         """Tell what is known about the folder that a call speaks of."""
         call = exchange.said
         if not isinstance(call, Call):
-            return Place.NONE
+            return Known(Place.NONE, {})
         wallet, folder = _spoken_of(exchange, call)
+        return Known(self._place(wallet, folder), self.labels.get((wallet, folder), {}))
+
+    def _place(self, wallet: str, folder: str | None) -> Place:
         if folder in self.implicit.get(wallet, ()):
             return Place.IMPLICIT
         return Place.MADE if folder in self.made.get(wallet, ()) else Place.NONE
@@ -73,6 +81,7 @@ class Folders:
         folder = call.folder
         if folder is None:
             return
+        self._follow_names(call, self.labels.setdefault((wallet, folder), {}), value)
         if call.member == "createFolder" and value is True:
             made.add(folder)
         elif call.member == "removeFolder" and value is True:
@@ -81,11 +90,24 @@ class Folders:
         elif call.member in WRITES and value == 0 and folder not in made:
             implicit.add(folder)
 
+    def _follow_names(self, call: Call, labels: dict[str, str], value: object) -> None:
+        if call.member == "removeFolder" and value is True:
+            labels.clear()
+        if value != 0 or len(call.args) < 4:
+            return
+        key = str(call.args[2])
+        if call.member == "renameEntry":
+            labels[str(call.args[3])] = labels.pop(key, key)
+        elif call.member in WRITES or call.member == "removeEntry":
+            labels.pop(key, None)
+
     def _reload(self, wallet: str) -> None:
+        self.labels = {place: names for place, names in self.labels.items() if place[0] != wallet}
         self.made.setdefault(wallet, set()).update(self.implicit.pop(wallet, ()))
 
     def _forget(self, wallet: str) -> None:
-        self.made.pop(wallet, None)
+        self._reload(wallet)
+        self.made[wallet] = set(DEFAULT_FOLDERS)
         self.implicit.pop(wallet, None)
 
 
@@ -130,9 +152,9 @@ def _pairs(
 def _judge(
     result: Comparison, folders: Folders, index: int, expected: Exchange, actual: Exchange
 ) -> None:
-    place = folders.place(expected)
+    known = folders.known(expected)
     for row in ROWS:
-        if expected.said == actual.said and row.excuses(expected, actual, place):
+        if expected.said == actual.said and row.excuses(expected, actual, known):
             result.excused[row.name] = result.excused.get(row.name, 0) + 1
             return
     result.differences.append(Difference(index, expected, actual))

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from conformance.conversation import Conversation, Step
     from conformance.subjects import Subject
 
-EVENT_TIMEOUT = 20.0
+EVENT_TIMEOUT = 10.0
 # Answers to the file system in the monolith, not to calls: looked at apart.
 LIST_DIRTY = "walletListDirty"
 BEFORE = "isOpen before"
+SETUP = "setup"
+DEFAULT_FOLDERS = ("Passwords", "Form Data")
 CLOSING = (
     Notice("walletClosed", "i", None),
     Notice("walletClosedId", "i", None),
@@ -94,6 +96,10 @@ class Player:
     def play(self, conversation: Conversation) -> Transcript:
         """Play all steps; a daemon that stops answering ends it early."""
         exchanges: list[Exchange] = []
+        client = self._client(0)
+        self._reopen(client, WALLETS[0])
+        self._furnish(client, WALLETS[0])
+        self._forget(client)
         try:
             for step in conversation.steps:
                 exchanges += self._step(step)
@@ -155,6 +161,11 @@ class Player:
     def _prepare(self, client: KWalletClient, call: Call) -> tuple[Answer | Notice, ...]:
         if call.member in OPENS and call.args[0] in WALLETS:
             return (self._ensure_open(client, str(call.args[0])),)
+        if call.member == "deleteWallet" and call.args[0] in WALLETS:
+            # The row "locked-wallets-are-unlocked-first".
+            if call.args[0] in _listed(client):
+                self._reopen(client, str(call.args[0]))
+            return ()
         if call.member == "users":
             answer = client.ask("isOpen", "s", call.args[0])
             return (Answer(answer.error, BEFORE, list(answer.body)),)
@@ -255,11 +266,27 @@ class Player:
         """Tell whether a wallet is open, and open it as no client could: opening may ask."""
         answer = client.ask("isOpen", "s", wallet)
         if answer.body != (True,):
-            self._subject.reopen(wallet)
-            while client.ask("isOpen", "s", wallet).body != (True,):
-                client.wait_arrival(lambda seen: _is_signal(seen, "walletOpened"))
+            self._reopen(client, wallet)
+            self._furnish(client, wallet)
         self._forget(client)
         return Answer(answer.error, BEFORE, list(answer.body))
+
+    def _reopen(self, client: KWalletClient, wallet: str) -> None:
+        """Open a closed wallet from outside; every daemon must then tell of it."""
+        if client.ask("isOpen", "s", wallet).body == (True,):
+            return
+        self._forget(client)
+        signal = self._subject.reopen(wallet)
+        _await(client, lambda seen: _is_signal(seen, signal))
+        self._forget(client)
+
+    def _furnish(self, client: KWalletClient, wallet: str) -> None:
+        """Make the preset folders, as the row "empty-wallets-are-furnished" says."""
+        handle = client.open(wallet, SETUP)
+        for folder in DEFAULT_FOLDERS:
+            client.ask("createFolder", "iss", handle, folder, SETUP)
+        client.ask("close", "ibs", handle, False, SETUP)
+        self._reopen(client, wallet)
 
     def _folder_missing(self, client: KWalletClient, call: Call) -> bool:
         if call.member not in CREATING_LOOKUPS or call.folder is None:
@@ -320,6 +347,11 @@ def _await(client: KWalletClient, wanted: Callable[[Arrival], bool]) -> object:
         checked = len(client.arrivals)
         if not client.pump(EVENT_TIMEOUT):
             raise ClientError("an answer or signal is missing")
+
+
+def _listed(client: KWalletClient) -> list[object]:
+    value = client.ask("wallets").value
+    return value if isinstance(value, list) else []
 
 
 def _is_signal(seen: Arrival, member: str) -> bool:

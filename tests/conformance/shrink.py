@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Fails = Callable[["Conversation"], bool]
 
 
-def shrink(conversation: Conversation, fails: Fails, *, attempts: int = 200) -> Conversation:
+def shrink(conversation: Conversation, fails: Fails, *, attempts: int = 80) -> Conversation:
     """Drop steps, halves first, as long as the rest still fails."""
     steps = list(conversation.steps)
     size = max(len(steps) // 2, 1)

@@ -28,8 +28,8 @@ class Subject(Protocol):
     def client(self) -> KWalletClient:
         """Connect to its bus, speaking to its generation."""
 
-    def reopen(self, wallet: str) -> None:
-        """Make a wallet open, creating it when it is missing; the daemon may know of it later."""
+    def reopen(self, wallet: str) -> str:
+        """Make a closed wallet open, creating it when it is missing; gives the signal to await."""
 
 
 def kwalletrc(settings: Settings) -> str:
@@ -52,9 +52,10 @@ class Monolith:
         client.generation = self.daemon.generation
         return client
 
-    def reopen(self, wallet: str) -> None:
+    def reopen(self, wallet: str) -> str:
         """Open as PAM does."""
         self.daemon.pam_open(wallet)
+        return "walletOpened"
 
 
 @dataclass
@@ -72,14 +73,15 @@ class OverKeyring:
         client.generation = self.generation
         return client
 
-    def reopen(self, wallet: str) -> None:
+    def reopen(self, wallet: str) -> str:
         """Unlock the collection, or make it."""
         default = wallet == self.default_wallet
         path = self.admin.default() if default else self.admin.collection(wallet)
         if not path:
             self.admin.create(wallet)
-        elif self.admin.is_locked(path):
-            self.admin.unlock(path)
+            return "walletListDirty"
+        self.admin.unlock(path)
+        return "walletOpened"
 
 
 @contextlib.contextmanager

@@ -62,6 +62,8 @@ class Demo:
         return 1 if self._failed else 0
 
     def _query(self) -> None:
+        # kwallet-query writes to entries that exist, so one is made first.
+        self._ask("writePassword", "issss", self._handle, FOLDER, "greeting", "to replace", APPID)
         say(f"$ echo hello | kwallet-query -f {FOLDER} -w greeting {WALLET}")
         words = ["kwallet-query", "-f", FOLDER]
         self._bus.run([*words, "-w", "greeting", WALLET], stdin="hello")
