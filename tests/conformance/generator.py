@@ -47,8 +47,8 @@ class Speaker:
 
     def __post_init__(self) -> None:
         odd = [name for name in words.ODD_NAMES if self._allowed(name)]
-        self.folders = [*self.random.sample(words.PLAIN_NAMES, 2), *self.random.sample(odd, 3)]
-        self.keys = [*self.random.sample(words.PLAIN_NAMES, 3), *self.random.sample(odd, 5)]
+        self.folders = [*self.random.sample(words.PLAIN_NAMES, 1), *self.random.sample(odd, 2)]
+        self.keys = [*self.random.sample(words.PLAIN_NAMES, 2), *self.random.sample(odd, 3)]
 
     def _allowed(self, name: str) -> bool:
         return self.profile.control_characters or name.isprintable()
@@ -59,7 +59,7 @@ class Speaker:
 
     def appid(self) -> str:
         """Draw an application's name; most of them have opened something."""
-        return self.random.choice(words.APPIDS[:3] if self.random.random() < 0.9 else words.APPIDS)
+        return words.APPIDS[0] if self.random.random() < 0.65 else self.random.choice(words.APPIDS)
 
     def wallet(self) -> str:
         """Draw a wallet that exists, or existed."""
@@ -190,8 +190,8 @@ def _refused(s: Speaker) -> Call:
 # How often each method is drawn. Writes lead, so that there is something to read.
 METHODS: tuple[tuple[float, Maker], ...] = (
     (9, _open),
-    (5, _close_handle),
-    (2, _close_wallet),
+    (4, _close_handle),
+    (1.5, _close_wallet),
     (0.15, _close_all),
     (0.6, _delete),
     (1, lambda s: s.call("sync", "is", s.handle(), s.appid())),
@@ -203,11 +203,11 @@ METHODS: tuple[tuple[float, Maker], ...] = (
     (0.5, lambda s: s.call("networkWallet", "")),
     (0.5, lambda s: s.call("localWallet", "")),
     (0.3, lambda s: s.call("reconfigure", "")),
-    (2, lambda s: s.call("disconnectApplication", "ss", s.any_wallet(), s.appid())),
+    (1, lambda s: s.call("disconnectApplication", "ss", s.any_wallet(), s.appid())),
     (4, lambda s: s.call("folderList", "is", s.handle(), s.appid())),
     (3, _folder_method("hasFolder")),
     (4, _folder_method("createFolder")),
-    (2, _folder_method("removeFolder")),
+    (0.6, _folder_method("removeFolder")),
     (4, _folder_method("entryList")),
     (2, _folder_method("entriesList")),
     (2, _folder_method("mapList")),
@@ -217,7 +217,7 @@ METHODS: tuple[tuple[float, Maker], ...] = (
     (3, _entry_method("readPassword")),
     (3, _entry_method("hasEntry")),
     (3, _entry_method("entryType")),
-    (3, _entry_method("removeEntry")),
+    (2, _entry_method("removeEntry")),
     (3, _list_method("readEntryList")),
     (2, _list_method("readMapList")),
     (3, _list_method("readPasswordList")),

@@ -363,6 +363,7 @@ def _start_daemon(configuration: Path, env: Mapping[str, str]) -> subprocess.Pop
             ["dbus-daemon", f"--config-file={configuration}", *options],
             env=dict(env),
             stdin=subprocess.DEVNULL,
+            stdout=log,
             stderr=log,
             pass_fds=[writing],
             start_new_session=True,
