@@ -328,3 +328,9 @@ class FindingsError(BridgeError):
     """``doctor`` found something to do."""
 
     exit_code = 62
+
+
+class WindowError(BridgeError):
+    """No window can be shown."""
+
+    exit_code = 63

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge import log
 from kwallet_bridge.cli.passwords import PasswordSource, ask_password
 from kwallet_bridge.daemon.app import Options, serve
+from kwallet_bridge.daemon.asker import OWN_DIALOG
 from kwallet_bridge.daemon.process import harden
 from kwallet_bridge.daemon.stores import FileOptions
 from kwallet_bridge.wire.generations import BUS_NAMES
@@ -42,6 +43,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=BUS_NAMES,
         help="own only this name; may be repeated (default: all)",
     )
+    parser.add_argument(
+        "--access-dialog",
+        metavar="PROGRAM",
+        help="ask with this program what Prompt on Open asks (default: our own dialog)",
+    )
     parser.add_argument("--log-level", choices=log.LEVELS, default="warning")
 
 
@@ -49,8 +55,12 @@ def execute(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     log.configure(args.log_level)
     harden()
-    file = FileOptions(password_file=args.store_password_file, ask=_ask)
-    options = Options(store=args.store, names=tuple(args.name or BUS_NAMES), file=file)
+    options = Options(
+        store=args.store,
+        names=tuple(args.name or BUS_NAMES),
+        file=FileOptions(password_file=args.store_password_file, ask=_ask),
+        access_dialog=(args.access_dialog,) if args.access_dialog else OWN_DIALOG,
+    )
     asyncio.run(serve(options))
     return 0
 

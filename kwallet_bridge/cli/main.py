@@ -42,6 +42,7 @@ COMMANDS = (
         "repair", "repair", "make entries left by other migrations readable for KDE's programs"
     ),
     Command("session", "session", "switch this session over to the bridge, or back"),
+    Command("gui", "gui", "show a window: status, or the migration assistant"),
 )
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.config import read_settings
+from kwallet_bridge.daemon.asker import OWN_DIALOG, DialogAsker
+from kwallet_bridge.daemon.display import dialog_environ
 from kwallet_bridge.daemon.process import notify
 from kwallet_bridge.daemon.stores import FileOptions, open_store
 from kwallet_bridge.errors import BusLostError, NameTakenError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.bus.incoming import IncomingCall
     from kwallet_bridge.store.port import Store
+    from kwallet_bridge.wire.peers import PeerProgram
 
 _DRAIN_SECONDS = 10.0
 """How long started calls may take to end once we were asked to stop."""
@@ -45,30 +48,48 @@ class Options:
     names: Sequence[str] = BUS_NAMES
     bus_address: str | None = None
     file: FileOptions = field(default_factory=FileOptions)
+    access_dialog: Sequence[str] = OWN_DIALOG
 
 
 class Daemon:
     """Everything that runs, from the first name owned to the last write done."""
 
-    def __init__(self, bus: BusConnection, store: Store) -> None:
+    def __init__(
+        self, bus: BusConnection, store: Store, *, access_dialog: Sequence[str] = OWN_DIALOG
+    ) -> None:
         """Put the parts together; nothing is on the bus yet."""
         loop = asyncio.get_running_loop()
         self._bus = bus
         self._store = store
         wallets = OpenWallets()
         signals = SignalWriter(bus)
+        self._asker = DialogAsker(
+            identify=self._identify,
+            read_settings=lambda: self._service.settings,
+            settings_changed=lambda: self._service.reconfigure(""),
+            dialog_environ=lambda: dialog_environ(bus, os.environ),
+            command=access_dialog,
+        )
         self._service = WalletService(
             store=store,
             wallets=wallets,
             tell=signals.tell,
             read_settings=lambda: read_settings(os.environ),
+            asker=self._asker,
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
-        peers = Peers(bus, vanished=self._service.peer_vanished)
+        self._peers = peers = Peers(bus, vanished=self._vanished)
         self._dispatcher = Dispatcher(
             loop=loop, service=self._service, contents=contents, peers=peers
         )
         self._monitor = Monitor(bus, peers, observe_with=self._dispatcher.observe_with)
+
+    async def _identify(self, peer: str) -> PeerProgram | None:
+        return await self._peers.program(peer)
+
+    def _vanished(self, peer: str) -> None:
+        self._asker.peer_vanished(peer)
+        self._service.peer_vanished(peer)
 
     async def claim(self, names: Sequence[str]) -> None:
         """Answer calls, then own the names: nobody may find a name without its objects.
@@ -108,6 +129,7 @@ class Daemon:
         self._monitor.close()
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
+                await self._asker.stop()
                 await self._service.stop()
                 await self._dispatcher.lanes.drain()
                 await self._store.close()
@@ -124,7 +146,7 @@ async def serve(options: Options) -> None:
     label = read_settings(os.environ).default_wallet
     file = replace(options.file, label=label, bus_address=options.bus_address)
     store = await open_store(options.store, bus=bus, environ=os.environ, options=file)
-    daemon = Daemon(bus, store)
+    daemon = Daemon(bus, store, access_dialog=options.access_dialog)
     await daemon.claim(options.names)
     gc.collect()
     gc.freeze()

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The windows; the only importer of PyQt6, a process of its own."""
+"""The windows; the only importer of PyQt6. Nobody imports this package but by name at run time."""

@@ -65,6 +65,7 @@ class WalletService:
         self._closed_here: set[WalletName] = set()
         self._prepared: set[WalletName] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starters: dict[WalletName, list[AppId]] = {}
         self._opening: dict[str, set[asyncio.Task[Handle]]] = {}
         self._idle = IdleWatch(self._loop, wallets, self._close_idle)
         self._apply(read_settings())
@@ -182,10 +183,10 @@ class WalletService:
             raise AccessDeniedError("kwalletrc denies this application the wallet")
         opened = await self._find_open(wallet)
         wallet = self._store.canonical(wallet)
-        # Who has just typed the wallet's password is not asked again.
-        known = opened is None or opened.has_session(appid)
+        known = opened is not None and opened.has_session(appid)
         if opened is None:
-            await self._unlock_or_create(wallet, str(window_id) if window_id > 0 else "")
+            # For whom the wallet's password has just been typed nobody is asked again.
+            known = await self._unlock_or_create(wallet, window_id, appid)
         await self._prepare(wallet)
         if not await self._access.allows(wallet, appid, caller, known=known):
             raise AccessDeniedError("the application was denied the wallet")
@@ -196,15 +197,34 @@ class WalletService:
         self._use(current)
         return current
 
-    async def _unlock_or_create(self, wallet: WalletName, window_id: str) -> None:
+    async def _unlock_or_create(self, wallet: WalletName, window_id: int, appid: AppId) -> bool:
+        """Open a closed wallet; tells whether a password was asked for on behalf of ``appid``.
+
+        Opens that come while the prompt is up join it, and it was not shown for them.
+        """
         if not wallet:
             raise InvalidNameError("a wallet needs a name")
+        starters = self._starters.setdefault(wallet, [])
+        starters.append(appid)
+        first = starters[0]
+        try:
+            state = await self._make_usable(wallet, str(window_id) if window_id > 0 else "")
+        finally:
+            starters.remove(appid)
+            if not starters:
+                self._starters.pop(wallet, None)
+        self._admit_usable(wallet, created=state is port.WalletState.ABSENT)
+        return state is not port.WalletState.UNLOCKED and first == appid
+
+    async def _make_usable(self, wallet: WalletName, window: str) -> port.WalletState:
         state = await self._store.wallet_state(wallet)
-        created = state is port.WalletState.ABSENT
-        if created:
-            await self._store.create_wallet(wallet, window_id=window_id)
+        if state is port.WalletState.ABSENT:
+            await self._store.create_wallet(wallet, window_id=window)
         elif state is port.WalletState.LOCKED:
-            await self._store.unlock(wallet, window_id=window_id)
+            await self._store.unlock(wallet, window_id=window)
+        return state
+
+    def _admit_usable(self, wallet: WalletName, *, created: bool) -> None:
         if self._wallets.by_name(wallet) is not None:
             return  # another open was first, or the provider's signal was
         self._admit(wallet)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``kwallet-bridge gui``: the windows. PyQt6 is imported when one is asked for, not before."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kwallet_bridge.errors import UsageError, WindowError
+from kwallet_bridge.question import UNAVAILABLE, Question, say
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+WINDOWS = {
+    "status": "who answers, which wallets there are, who uses them (this is the default)",
+    "assistant": "move wallet files to your password store",
+    "offer": "offer the assistant once, by a notification, if there are wallets to move",
+    "access": "ask a question read from standard input; for the service",
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    words = "; ".join(f"{name}: {summary}" for name, summary in WINDOWS.items())
+    parser.add_argument("window", nargs="?", choices=WINDOWS, default="status", help=words)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Show the window, or tell why it cannot be shown."""
+    if args.window == "offer":
+        return int(import_module("kwallet_bridge.cli.offer").offer())
+    question = _read_question() if args.window == "access" else None
+    try:
+        app = _load_windows(os.environ)
+    except WindowError as error:
+        if question is not None:
+            sys.stdout.write(say(UNAVAILABLE, str(error)))
+        raise
+    return int(app.run_access(question) if question else app.run_window(args.window))
+
+
+def _read_question() -> Question:
+    # Through the descriptor: the end of the question's pipe is watched by the window later, and
+    # nothing may be left in a buffer of ours.
+    line = bytearray()
+    while not line.endswith(b"\n") and (piece := os.read(sys.stdin.fileno(), 1)):
+        line += piece
+    try:
+        return Question.parse(line.decode())
+    except ValueError as error:
+        raise UsageError(f"standard input: {error}") from None
+
+
+def _load_windows(environ: Mapping[str, str]) -> Any:
+    if not any(environ.get(name) for name in ("WAYLAND_DISPLAY", "DISPLAY", "QT_QPA_PLATFORM")):
+        raise WindowError("there is no display (neither WAYLAND_DISPLAY nor DISPLAY is set)")
+    try:
+        return import_module("kwallet_bridge.gui.app")
+    except ImportError as error:
+        if (error.name or "").startswith("kwallet_bridge"):
+            raise
+        raise WindowError(f"PyQt6 cannot be used: {error.msg}") from error

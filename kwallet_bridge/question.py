@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the daemon and the access dialog say to each other: one JSON object a line.
+
+The daemon writes one question on the dialog's standard input and leaves it open; its end tells the
+dialog to go away. The dialog answers on standard output: that it is seen, then what was decided, or
+why nothing can be shown. ``docs/reference/access-dialog.md`` describes every field.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any, Final
+
+
+class Decision(Enum):
+    """What a person decided about one application and one wallet."""
+
+    ONCE = "allow-once"
+    ALWAYS = "allow-always"
+    DENY = "deny"
+    NEVER = "deny-always"
+
+    @property
+    def allows(self) -> bool:
+        """Whether the open may go on."""
+        return self in {Decision.ONCE, Decision.ALWAYS}
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it holds for later opens too."""
+        return self in {Decision.ALWAYS, Decision.NEVER}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who wants which wallet: the name claimed, and the program the kernel tells of."""
+
+    wallet: str
+    appid: str
+    pid: int
+    executable: str
+    """Path of the program; "" if it may not be read."""
+    flatpak: str
+    """Flatpak application it runs in; "" outside of any sandbox."""
+    may_allow_always: bool = True
+    """Whether kwalletrc lets the decision be kept."""
+    may_deny_always: bool = True
+
+    def to_line(self) -> str:
+        """Write as one line."""
+        return json.dumps({"type": "access"} | asdict(self)) + "\n"
+
+    @classmethod
+    def parse(cls, line: str) -> Question:
+        """Read from one line.
+
+        Raises:
+            ValueError: It is no question.
+        """
+        found = json.loads(line)
+        if not isinstance(found, dict) or found.pop("type", None) != "access":
+            raise ValueError("not a question about access")
+        try:
+            question = cls(**found)
+        except TypeError as error:
+            raise ValueError("the question has other fields than it should") from error
+        if any(type(getattr(question, name)) is not kind for name, kind in _KINDS):
+            raise ValueError("a field of the question has another type than it should")
+        return question
+
+    def __repr__(self) -> str:
+        return f"Question(pid={self.pid})"
+
+
+_KINDS: Final = (
+    ("wallet", str),
+    ("appid", str),
+    ("pid", int),
+    ("executable", str),
+    ("flatpak", str),
+    ("may_allow_always", bool),
+    ("may_deny_always", bool),
+)
+
+
+SHOWN: Final = "shown"
+UNAVAILABLE: Final = "unavailable"
+DECISION: Final = "decision"
+
+
+def say(key: str, value: object) -> str:
+    """Write one line of the dialog's answer."""
+    return json.dumps({key: value}) + "\n"
+
+
+def parse_answer(line: bytes) -> dict[str, Any]:
+    """Read one line of the dialog's answer; {} for anything else, which the end is too."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
