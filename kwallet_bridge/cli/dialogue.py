@@ -34,6 +34,9 @@ _PROGRESS_STEPS = 100
 """Progress lines per stage at most: a reader of lines needs no more."""
 
 
+_DECISIONS = {policy.value: policy for policy in Policy if policy is not Policy.ASK}
+
+
 class GivenPassword(PasswordSource):
     """One password that was answered already."""
 
@@ -49,6 +52,7 @@ class Dialogue:
     def __init__(self, args: argparse.Namespace) -> None:
         """Talk as the command line asks."""
         self._policy = Policy(args.on_conflict)
+        self._dry_run: bool = args.dry_run
         self._passwords = PasswordSource(args.password_file)
         self._always: Policy | None = None
         self._bar: tqdm[Never] | None = None
@@ -86,7 +90,7 @@ class Dialogue:
 
     def decide(self, row: Row) -> Policy:
         """Settle a conflict."""
-        if self._policy is not Policy.ASK:
+        if self._policy is not Policy.ASK or self._dry_run:
             return self._policy
         if self._always is not None:
             return self._always
@@ -161,10 +165,9 @@ class JsonDialogue(Dialogue):
 
     def _ask(self, row: Row) -> tuple[Policy, bool]:
         answer = self._question("need-decision", describe_place(row.place))
-        try:
-            policy = Policy(str(answer.get("decision")))
-        except ValueError as error:
-            raise UsageError("a decision is skip, replace or keep-both") from error
+        policy = _DECISIONS.get(str(answer.get("decision")))
+        if policy is None:
+            raise UsageError("a decision is skip, replace or keep-both")
         return policy, answer.get("always") is True
 
     def _question(self, kind: str, fields: Mapping[str, object]) -> Mapping[str, object]:
@@ -174,13 +177,15 @@ class JsonDialogue(Dialogue):
         _emit({"type": kind, "id": self._questions, **fields})
         line = self._answers.readline()
         try:
-            answer = json.loads(line) if line else {"cancel": True}
+            answer = json.loads(line or "null")
         except ValueError as error:
             raise UsageError("an answer is one JSON object a line") from error
+        if not line:
+            raise PromptDismissedError("no answer was given")
         if not isinstance(answer, dict) or answer.get("id") != self._questions:
             raise UsageError("an answer names the id of its question")
         if answer.get("cancel"):
-            raise PromptDismissedError("no answer was given")
+            raise PromptDismissedError("the answer was to stop")
         return answer
 
 

@@ -183,6 +183,7 @@ class Applier:
         there are two items and nothing is lost.
         """
         target, item = self._target, item_of(row)
+        await self._delete(row.stale)
         if row.place.kind is Kind.ENTRY and target.backend.quirks.rewrites_text:
             await self._write_checked(row)
             return

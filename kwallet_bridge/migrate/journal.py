@@ -65,12 +65,12 @@ class RunRecord:
         """Tell whether the run was cut off before its end."""
         return self.state == "running"
 
-    def unfinished(self) -> frozenset[Place]:
-        """Give the places where a replacement may have been cut off."""
+    def unfinished(self, action: Action) -> frozenset[Place]:
+        """Give the places where a write of this kind may have been cut off."""
         return frozenset(
             intent.place
             for intent in self.intents.values()
-            if intent.action is Action.REPLACE and intent.outcome is Outcome.PENDING
+            if intent.action is action and intent.outcome is Outcome.PENDING
         )
 
     def add(self, intent: Intent) -> None:

@@ -103,18 +103,20 @@ def _neighbours(seen: Destination, place: Place) -> list[ItemId]:
     return found
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913  keyword-only
     wishes: Sequence[Wish],
     snapshot: Snapshot,
     wallet: WalletName,
     *,
     decide: Callable[[Row], Policy],
     unfinished: frozenset[Place] = frozenset(),
+    begun: frozenset[Place] = frozenset(),
 ) -> Plan:
     """Plan every wish; conflicts are settled by ``decide``.
 
     ``unfinished`` are places an interrupted run meant to write: where twins lie there, the write
-    is done again.
+    is done again. ``begun`` are places it meant to create: a provider that died in the middle, as
+    gnome-keyring, leaves an item with an empty secret there, which goes.
     """
     seen = Destination(snapshot, wallet)
     used: set[ItemId] = set()
@@ -123,10 +125,17 @@ def make_plan(
         row = _compare(wish, seen, used, snapshot.quirks)
         if row.action is Action.SAME and len(row.existing) > 1 and wish.place in unfinished:
             row = replace(row, action=Action.REPLACE, reason=UNFINISHED)
+        if row.action is Action.CONFLICT and wish.place in begun and _is_hollow(row, snapshot):
+            row = Row(wish, Action.CREATE, UNFINISHED, stale=row.existing)
         if row.action is Action.CONFLICT:
             row = _settle(row, decide(row), seen)
         rows.append(row)
     return Plan(wallet, tuple(rows), snapshot.collection, snapshot.quirks)
+
+
+def _is_hollow(row: Row, snapshot: Snapshot) -> bool:
+    """Tell whether nothing but empty secrets lies in a row's place."""
+    return all(not snapshot.secrets[item].value for item in row.existing)
 
 
 def _compare(wish: Wish, seen: Destination, used: set[ItemId], quirks: Quirks) -> Row:
@@ -177,6 +186,8 @@ def _settle(row: Row, policy: Policy, seen: Destination) -> Row:
         return replace(row, action=Action.REPLACE)
     if policy is Policy.KEEP_BOTH:
         return _keep_both(row, seen)
+    if policy is Policy.ASK:  # a dry run shows the question and asks nobody
+        return row
     return replace(row, action=Action.SKIP)
 
 

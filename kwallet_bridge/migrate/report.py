@@ -137,7 +137,7 @@ def exit_code(
         return 8
     if dry_run:
         short = any(
-            row.action in {Action.SKIP, Action.UNSUPPORTED}
+            row.action in {Action.CONFLICT, Action.SKIP, Action.UNSUPPORTED}
             for job in jobs
             if job.plan
             for row in job.plan.rows

@@ -10,7 +10,7 @@ from kwallet_bridge.migrate import keepsake
 from kwallet_bridge.migrate.apply import Applier, Target, at_rest
 from kwallet_bridge.migrate.mending import plan_repair
 from kwallet_bridge.migrate.plan import make_plan
-from kwallet_bridge.migrate.rows import Outcome, Plan, Policy, Result, Row, Snapshot, Wish
+from kwallet_bridge.migrate.rows import Action, Outcome, Plan, Policy, Result, Row, Snapshot, Wish
 from kwallet_bridge.migrate.snapshot import find_collection, take_snapshot
 from kwallet_bridge.migrate.verify import verify
 
@@ -87,7 +87,8 @@ async def plan_job(
         job.snapshot,
         job.wallet,
         decide=decide,
-        unfinished=run.unfinished() if run else frozenset(),
+        unfinished=run.unfinished(Action.REPLACE) if run else frozenset(),
+        begun=run.unfinished(Action.CREATE) if run else frozenset(),
     )
     return job.plan
 

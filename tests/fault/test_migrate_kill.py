@@ -30,8 +30,10 @@ WALLET = VECTORS / "many-entries.kwl"
 PASSWORD = b"thousand"
 
 
-def _start(bus: PrivateBus, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "kwallet_bridge", "migrate", *arguments]
+def _start(bus: PrivateBus, *, room: int = 0) -> subprocess.Popen[bytes]:
+    """Start the migration; with ``room`` no file may grow beyond so many bytes."""
+    limit = ["prlimit", f"--fsize={room}"] if room else []
+    command = [*limit, sys.executable, "-m", "kwallet_bridge", "migrate"]
     child = subprocess.Popen(
         [*command, "--json", "--collection", "kdewallet", "--password-file", "-", str(WALLET)],
         env=bus.env | {"PYTHONPATH": str(ROOT)},
@@ -72,14 +74,24 @@ async def _look(bus: PrivateBus) -> tuple[Contents, int]:
         await opened.close()
 
 
+def _assert_exactly(bus: PrivateBus, wanted: Contents) -> None:
+    contents, items = asyncio.run(_look(bus))
+    assert contents == wanted
+    assert items == sum(len(entries) or 1 for entries in wanted.values())
+
+
+def _wanted() -> Contents:
+    (vector,) = (one for one in load_vectors() if one.name == "many-entries")
+    return entries_of(read_vector(vector))
+
+
 @pytest.mark.timeout(400)
 def test_killed_fifty_times_nothing_is_lost_or_doubled(
     bus: PrivateBus, gnome_keyring: GnomeKeyring
 ) -> None:
     """After kill -9 at 50 points and a last run, the provider holds exactly the wallet."""
     assert gnome_keyring.process is not None
-    (vector,) = (one for one in load_vectors() if one.name == "many-entries")
-    wanted = entries_of(read_vector(vector))
+    wanted = _wanted()
     killed = 0
     for number in range(KILLS):
         # After the plan, at the first write, and at ever later points of the writes.
@@ -94,9 +106,7 @@ def test_killed_fifty_times_nothing_is_lost_or_doubled(
     assert child.returncode == 0, errors
     result = json.loads(output)
     assert result["run"] == run.id
-    contents, items = asyncio.run(_look(bus))
-    assert contents == wanted
-    assert items == sum(len(entries) or 1 for entries in wanted.values())
+    _assert_exactly(bus, wanted)
     undone = bus.run(
         [sys.executable, "-m", "kwallet_bridge", "migrate", "--undo", "last"],
         env={"PYTHONPATH": str(ROOT)},
@@ -104,3 +114,44 @@ def test_killed_fifty_times_nothing_is_lost_or_doubled(
     )
     assert undone.returncode == os.EX_OK
     assert asyncio.run(_look(bus)) == ({}, 0)
+
+
+@pytest.mark.timeout(300)
+def test_a_provider_that_dies_is_told_and_the_run_resumed(
+    bus: PrivateBus, gnome_keyring: GnomeKeyring
+) -> None:
+    """A provider killed amid the writes ends the run with exit code 5; the next completes it."""
+    child = _start(bus)
+    assert child.stderr is not None
+    for _ in range(4):
+        child.stderr.readline()
+    gnome_keyring.kill()
+    output, _ = child.communicate()
+    assert child.returncode == 5
+    result = json.loads(output)
+    assert result["resumable"]
+    assert result["wallets"][0]["error"] == "StoreUnavailableError"
+    gnome_keyring.start()
+    child = _start(bus)
+    output, errors = child.communicate()
+    assert child.returncode == 0, errors
+    assert json.loads(output)["run"] == result["run"]
+    _assert_exactly(bus, _wanted())
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("room", [300, 180_000, 260_000])
+def test_a_full_disk_under_the_journal_stops_the_run(
+    bus: PrivateBus, gnome_keyring: GnomeKeyring, room: int
+) -> None:
+    """With no room for the journal the command ends with 42, and writes nothing unknown to it."""
+    assert gnome_keyring.process is not None
+    child = _start(bus, room=room)
+    output, _ = child.communicate()
+    assert child.returncode == 42, output
+    _, written = asyncio.run(_look(bus))
+    with open_journal(bus.home / ".local/state/kwallet-bridge/migrations.jsonl") as journal:
+        (run,) = journal.runs.values()
+        assert run.is_open
+        assert written <= len(run.intents)
+        assert room > 1000 or (written, len(run.intents)) == (0, 0)

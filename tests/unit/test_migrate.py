@@ -303,3 +303,16 @@ async def test_a_folder_with_entries_needs_no_marker(scene: Scene) -> None:
     assert job.results[0].row.place.kind is Kind.FOLDER
     assert job.results[0].outcome is Outcome.SAME
     assert job.wallet == KDEWALLET
+
+
+async def test_an_empty_item_a_dying_provider_left_goes(scene: Scene) -> None:
+    """What an interrupted run began as an empty item is completed, and is no conflict."""
+    source = wallet({"Passwords": {"mail": "s3cret", "other": "x"}})
+    _backend(scene).gate = _failing_at("create_item", 2, StoreUnavailableError("gone"))  # type: ignore[assignment]
+    await scene.migrate(source)
+    _backend(scene).gate = None
+    _backend(scene).add_item(_login(scene), ENTRY, b"")
+    job, _ = await scene.migrate(source)
+    assert {result.outcome for result in job.results} == {Outcome.CREATED}
+    assert len(_held(scene)) == 2
+    assert _values(scene)["Passwords", "mail"] == b"s3cret"
