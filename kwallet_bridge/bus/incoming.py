@@ -134,5 +134,5 @@ def _refuse_nul(body: Sequence[object]) -> None:
         elif isinstance(value, list | tuple) and value:
             if not isinstance(value[0], str):
                 _refuse_nul(value)
-            elif any("\0" in text for text in value):
+            elif any(isinstance(text, str) and "\0" in text for text in value):  # or a struct
                 raise TypeError("a D-Bus string holds no NUL")
