@@ -155,6 +155,7 @@ class _Undoing:
     async def look(self) -> None:
         """Read what is there now."""
         infos = await self._backend.read_items(await self._backend.search(self._collection, {}))
+        self._infos = infos
         bare = Snapshot(self._collection, infos, {}, self._backend.quirks)
         seen = Destination(bare, self._wallet)
         wanted: set[ItemId] = set()
@@ -211,12 +212,27 @@ class _Undoing:
             leftover = []
         for item in old:
             wanted = values.plain_attributes(item.attributes)
+            if await self._is_back(item, written):
+                continue
             twin = next((one for one in leftover if self._attributes(one) == wanted), None)
             made = await self._backend.create_item(self._collection, item, replace=twin is not None)
             if twin is not None:
                 leftover.remove(twin)
             await self._check(made, item)
         await self._delete_all(leftover)
+
+    async def _is_back(self, old: NewItem, written: list[ItemId]) -> bool:
+        """Tell whether an earlier undo, cut off, has put an item back already."""
+        wanted = values.plain_attributes(old.attributes)
+        alike = [
+            info.id
+            for info in self._infos.values()
+            if info.id not in written
+            and info.label == old.label
+            and values.plain_attributes(info.attributes) == wanted
+        ]
+        secrets = await self._backend.read_secrets(alike)
+        return any(secret.value == old.secret.value for secret in secrets.values())
 
     def _attributes(self, item: ItemId) -> tuple[tuple[str, str], ...]:
         return values.plain_attributes(self._seen.info(item).attributes)

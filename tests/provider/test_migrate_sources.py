@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from support.paths import ROOT
-from support.peers import GnomeKeyring, Kwalletd
+from support.peers import Bridge, GnomeKeyring, Kwalletd
 from support.private_bus import PrivateBus, private_bus
 
 from kwallet_bridge.qtstream import encode_map
@@ -25,6 +26,14 @@ NEW_PASSWORD = "a password for the file"
 def bridge(bus: PrivateBus, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run our command on a private bus."""
     return bus.run([*COMMAND, *arguments], stdin=stdin, env={"PYTHONPATH": str(ROOT)}, check=False)
+
+
+@pytest.fixture
+def bridge_daemon(bus: PrivateBus, gnome_keyring: GnomeKeyring) -> Iterator[Bridge]:
+    """Our own daemon over gnome-keyring."""
+    assert gnome_keyring.process is not None
+    with Bridge(bus) as daemon:
+        yield daemon
 
 
 @pytest.fixture
@@ -101,3 +110,32 @@ def test_what_oo7_left_is_repaired(bus: PrivateBus, gnome_keyring: GnomeKeyring)
     wanted = ["server", "F", "user", "k", "type", "plaintext", "xdg:schema", "org.qt.keychain"]
     assert bus.run(["secret-tool", "lookup", *wanted]).stdout == "s3cret"
     assert bus.run(["secret-tool", "lookup", *left], check=False).stdout == ""
+
+
+def test_our_own_daemon_is_no_source(bus: PrivateBus, bridge_daemon: Bridge) -> None:
+    """With only the bridge under kwalletd's names there is nothing running to migrate from."""
+    assert bridge_daemon.process is not None
+    assert bridge(bus, "migrate", "--from", "running").returncode == 5
+
+
+def test_no_secret_is_told_or_kept(bus: PrivateBus, kwalletd: Kwalletd) -> None:
+    """Neither output, events nor journal hold a value in clear, hex, base64 or UTF-16."""
+    assert kwalletd.process is not None
+    canary = "canary-Wk9x-secret"
+    client = bus.client()
+    handle = client.open()
+    client.ask("writePassword", "issss", handle, "F", "mail", canary, "test")
+    old = ["server", "F", "user", "mail", "type", "plaintext", "xdg:schema", "org.qt.keychain"]
+    bus.run(["secret-tool", "store", "--label", "F/mail", *old], stdin=f"{canary}-old")
+    done = bridge(bus, "migrate", "--from", "running", "--json", "--on-conflict", "replace")
+    assert done.returncode == 0, done.stderr
+    assert bus.run(["secret-tool", "lookup", *old]).stdout == canary
+    files = [path for path in (bus.home / ".local/state").rglob("*") if path.is_file()]
+    assert files
+    texts = [done.stdout.encode(), done.stderr.encode(), *(path.read_bytes() for path in files)]
+    raw = canary.encode()
+    forms = [raw, raw.hex().encode(), base64.b64encode(raw)[:20], canary.encode("utf-16-be")]
+    assert not [form for form in forms for text in texts if form in text]
+    undone = bridge(bus, "migrate", "--undo", "last", "--json")
+    assert canary not in undone.stdout + undone.stderr
+    assert bus.run(["secret-tool", "lookup", *old]).stdout == f"{canary}-old"

@@ -172,3 +172,53 @@ async def test_old_runs_are_confirmed_by_the_next(
     with open_journal(scene.journal) as journal:
         assert {run.state for run in journal.runs.values()} == {"confirmed"}
     assert not any(b"old" in value for _, _, value, _ in _dump(scene))
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+async def test_a_cut_off_undo_is_repeated(scene: Scene, number: int) -> None:
+    """An undo that fails at any write is completed by the next, and loses nothing."""
+    _add(scene, ENTRY, b"old")
+    _add(scene, {"server": "Passwords", "user": "map", "type": "plaintext"}, b"was text")
+    before = _dump(scene)
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    calls = 0
+
+    async def gate(called: str) -> None:
+        nonlocal calls
+        calls += called in {"create_item", "delete_item"}
+        if calls >= number:
+            raise StoreUnavailableError("gone")
+
+    _backend(scene).gate = gate
+    try:
+        await _undo(scene)
+    except StoreUnavailableError:
+        _backend(scene).gate = None
+        await _undo(scene)
+    _backend(scene).gate = None
+    assert _dump(scene) == before
+
+
+@pytest.mark.parametrize("number", range(1, 16))
+async def test_a_cut_off_replacement_is_resumed(scene: Scene, number: int) -> None:
+    """A run cut off at any write while replacing is completed, and its undo restores all."""
+    _add(scene, ENTRY, b"old")
+    _add(scene, {"server": "Passwords", "user": "map", "type": "plaintext"}, b"was text")
+    before = _dump(scene)
+    calls = 0
+
+    async def gate(called: str) -> None:
+        nonlocal calls
+        calls += called in {"create_item", "delete_item", "set_attributes"}
+        if calls >= number:
+            raise StoreUnavailableError("gone")
+
+    _backend(scene).gate = gate
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    _backend(scene).gate = None
+    job, _ = await scene.migrate(SOURCE, Policy.REPLACE)
+    assert all(result.verified for result in job.results)
+    entries = [row for row in _dump(scene) if "user" in row[1]]
+    assert len(entries) == 3
+    await _undo(scene)
+    assert _dump(scene) == before
