@@ -13,6 +13,7 @@ from dbus_fast.errors import InvalidAddressError
 
 from kwallet_bridge.bus.incoming import FAILED, IncomingCall
 from kwallet_bridge.bus.port import Signal, SignalMatch
+from kwallet_bridge.bus.reply import ReplyFuture
 from kwallet_bridge.bus.variants import from_wire, to_wire
 from kwallet_bridge.bus.writer import PatientWriter
 from kwallet_bridge.errors import BusLostError, BusReplyError, BusTimeoutError, NameTakenError
@@ -45,7 +46,7 @@ class BusConnection:
         self._loop = loop
         self._writer = PatientWriter(engine, loop)
         engine._writer = self._writer  # type: ignore[assignment]  # noqa: SLF001  see PatientWriter
-        self._pending: dict[int, asyncio.Future[Message]] = {}
+        self._pending: dict[int, ReplyFuture] = {}
         self._by_member: dict[str, list[tuple[SignalMatch, Callable[[Signal], None]]]] = {}
         self._matched: set[str] = set()
         self._owners: dict[str, str] = {}
@@ -141,7 +142,7 @@ class BusConnection:
             raise BusLostError("the message bus is gone")
         serial = self._engine.next_serial()
         message.serial = serial
-        future: asyncio.Future[Message] = self._loop.create_future()
+        future = ReplyFuture(loop=self._loop)
         self._pending[serial] = future
         timer = None
         try:
@@ -324,8 +325,7 @@ class BusConnection:
         future = self._pending.get(message.reply_serial)
         if future is None:
             return False
-        if not future.done():
-            future.set_result(message)
+        future.fill(message)
         return True
 
     def _deliver(self, message: Message) -> None:
@@ -387,9 +387,8 @@ class BusConnection:
         except Exception:  # noqa: BLE001  whatever ended it, it ended
             _log.debug("the bus connection broke")
         gone = BusLostError("the message bus is gone")
-        for future in self._pending.values():
-            if not future.done():
-                future.set_exception(gone)
+        for future in tuple(self._pending.values()):
+            future.fail(gone)
         if not self.lost.done():
             if self._closing:
                 self.lost.set_result(None)
@@ -398,9 +397,8 @@ class BusConnection:
                 self.lost.exception()  # nobody has to look
 
 
-def _expire(future: asyncio.Future[Message]) -> None:
-    if not future.done():
-        future.set_exception(BusTimeoutError("a call was not answered in time"))
+def _expire(future: ReplyFuture) -> None:
+    future.fail(BusTimeoutError("a call was not answered in time"))
 
 
 def _rule(match: SignalMatch) -> str:

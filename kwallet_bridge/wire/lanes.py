@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from kwallet_bridge.wire.eager import step
+from kwallet_bridge.wire.eager import Drive, step
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,15 +38,15 @@ class Lanes:
         queue = self._waiting.get(lane)
         if queue is not None:
             queue.append(work)
-            return
-        task = self._start(work)
-        if task is not None:
+        elif self._drive(lane, work):
             self._waiting[lane] = deque()
-            task.add_done_callback(lambda _: self._advance(lane))
 
     def run_free(self, work: Work) -> None:
-        """Run ``work`` at once, outside any lane."""
-        self._start(work)
+        """Run ``work`` at once, outside any lane, as a task from its first wait on."""
+        _, task = step(work(), self._loop)
+        if task is not None:
+            self._running.add(task)
+            task.add_done_callback(self._finished)
 
     async def drain(self) -> None:
         """Return once nothing runs any more."""
@@ -55,12 +55,9 @@ class Lanes:
                 self._idle = self._loop.create_future()
             await self._idle
 
-    def _start(self, work: Work) -> asyncio.Task[None] | None:
-        _, task = step(work(), self._loop)
-        if task is not None:
-            self._running.add(task)
-            task.add_done_callback(self._finished)
-        return task
+    def _drive(self, lane: Hashable, work: Work) -> bool:
+        """Start work of a lane; False if it ended at once."""
+        return Drive(work(), self._loop, lambda _: self._advance(lane)).running
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -78,8 +75,6 @@ class Lanes:
                 del self._waiting[lane]
                 self._settle()
                 return
-            task = self._start(queue.popleft())
-            if task is not None:
-                task.add_done_callback(lambda _: self._advance(lane))
+            if self._drive(lane, queue.popleft()):
                 return
         self._loop.call_soon(self._advance, lane)  # others have a turn in between

@@ -5,7 +5,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from dbus_fast import Message
 
+from kwallet_bridge.bus.reply import ReplyFuture
 from kwallet_bridge.wire.eager import step
 from kwallet_bridge.wire.lanes import Lanes
 
@@ -107,3 +109,56 @@ async def test_other_lanes_do_not_wait() -> None:
     gates[0].set_result(None)
     await lanes.drain()
     assert log == [1, 2, 0]
+
+
+async def test_a_driven_call_goes_on_as_its_reply_comes() -> None:
+    """The answer is ready in the turn of the loop that filled the reply, without a task."""
+    loop = asyncio.get_running_loop()
+    lanes = Lanes(loop)
+    reply = ReplyFuture(loop=loop)
+    log: list[object] = []
+
+    async def work() -> None:
+        log.append(await reply)
+        await asyncio.sleep(0)
+        log.append("after")
+
+    async def next_work() -> None:
+        log.append("next")
+
+    tasks = len(asyncio.all_tasks())
+    lanes.enter("lane", work)
+    lanes.enter("lane", next_work)
+    message = Message(path="/", member="M")
+    reply.fill(message)
+    assert log == [message]
+    assert len(asyncio.all_tasks()) == tasks
+    await lanes.drain()
+    assert log == [message, "after", "next"]
+
+
+async def test_a_failed_or_cancelled_wait_frees_the_lane() -> None:
+    """Errors reach the call; a cancelled wait ends it; either way the next one runs."""
+    loop = asyncio.get_running_loop()
+    lanes = Lanes(loop)
+    reply, never = ReplyFuture(loop=loop), loop.create_future()
+    log: list[str] = []
+
+    async def fails() -> None:
+        try:
+            await reply
+        except ValueError:
+            log.append("failed")
+
+    async def cancelled() -> None:
+        await never
+
+    async def last() -> None:
+        log.append("last")
+
+    for work in (fails, cancelled, last):
+        lanes.enter("lane", work)
+    reply.fail(ValueError())
+    never.cancel()
+    await lanes.drain()
+    assert log == ["failed", "last"]
