@@ -73,9 +73,13 @@ class KeyringAdmin:
 
     def items(self, path: str) -> dict[str, tuple[str, dict[str, str], bytes]]:
         """Give label, attributes and secret of each item, by path."""
+        return {item: self._item(item) for item in self.item_paths(path)}
+
+    def item_paths(self, path: str) -> list[str]:
+        """List a collection's items."""
         paths = self._property(path, COLLECTION, "Items")
         assert isinstance(paths, list)
-        return {item: self._item(item) for item in paths}
+        return paths
 
     def _item(self, path: str) -> tuple[str, dict[str, str], bytes]:
         interface = "org.freedesktop.Secret.Item"
