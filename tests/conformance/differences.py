@@ -197,6 +197,13 @@ ROWS = (
         "Only an open collection shows whether it holds something of other programs.",
     ),
     Row(
+        "answers-may-overtake",
+        "All calls are answered in the order in which they arrive.",
+        "One client's calls on one wallet are; an answer that needs no wallet, or another one, "
+        "may come earlier.",
+        "A slow provider or a prompt holds up nobody else.",
+    ),
+    Row(
         "disabled-stays-on-the-bus",
         "With `Enabled=false` the daemon ends at once, and is started again by the next caller.",
         "It stays, says that it is not enabled, and answers -1 to opens.",
@@ -211,7 +218,8 @@ ROWS = (
     ),
     Row(
         "settings-are-never-written",
-        "Opening a wallet while `First Use` is set writes `Default Wallet` into kwalletrc.",
+        "Opening a wallet while `First Use` is set writes `Default Wallet` into kwalletrc; "
+        "`deleteWallet` removes the wallet's lines of Auto Allow and Auto Deny.",
         "kwalletrc is only read.",
         "It belongs to KDE's own tools.",
     ),

@@ -34,7 +34,8 @@ class Subject(Protocol):
 
 def kwalletrc(settings: Settings) -> str:
     """Render the settings of a conversation."""
-    denied = "".join(f"{wallet}={DENIED_APPID}\n" for wallet in (*WALLETS, "/denied.kwl"))
+    # Not for the second wallet: deleting it would take the line along, in the monolith alone.
+    denied = f"{WALLETS[0]}={DENIED_APPID}\n"
     leave = str(settings.leave_open).lower()
     return KWALLETRC.replace("Leave Open=true", f"Leave Open={leave}") + f"[Auto Deny]\n{denied}"
 
