@@ -14,6 +14,7 @@ from kwallet_bridge.errors import (
     PromptDismissedError,
     StoreLockedError,
     StoreRefusedError,
+    StoreTimeoutError,
     StoreUnavailableError,
 )
 from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Policy
@@ -316,3 +317,44 @@ async def test_an_empty_item_a_dying_provider_left_goes(scene: Scene) -> None:
     assert {result.outcome for result in job.results} == {Outcome.CREATED}
     assert len(_held(scene)) == 2
     assert _values(scene)["Passwords", "mail"] == b"s3cret"
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_write_without_an_answer_is_looked_for(scene: Scene, *, stored: bool) -> None:
+    """After a timeout the item is looked for: made once if it arrived, else the run stops."""
+    backend = _backend(scene)
+    calls = 0
+
+    async def gate(called: str) -> None:
+        nonlocal calls
+        calls += called == "create_item"
+        if called == "create_item" and calls == 2:
+            if stored:
+                backend.add_item(_login(scene), ENTRY, b"s3cret", label="Passwords/mail")
+            raise StoreTimeoutError("no answer")
+
+    backend.gate = gate
+    source = wallet({"Passwords": {"mail": "s3cret"}})
+    job, _ = await scene.migrate(source)
+    assert (job.error is None) is stored
+    backend.gate = None
+    await scene.migrate(source)
+    assert _values(scene) == {("Passwords", "mail"): b"s3cret"}
+    assert len(_held(scene)) == 1
+
+
+@pytest.mark.parametrize("policy", [Policy.REPLACE, Policy.KEEP_BOTH])
+async def test_another_programs_item_with_another_value(scene: Scene, policy: Policy) -> None:
+    """An item with other bytes is replaced or gets a twin, and a second run writes nothing."""
+    _backend(scene).add_item(_login(scene), {"host": "a"}, b"old", label="Mail")
+    place = (FolderName("Secret Service"), Key("Mail"))
+    source = replace(
+        wallet({"Secret Service": {"Mail": "new"}}),
+        service_items={place: ServiceItem({"host": "a"}, "text/plain")},
+    )
+    job, _ = await scene.migrate(source, policy)
+    assert all(result.verified for result in job.results)
+    kept = [b"new"] if policy is Policy.REPLACE else [b"new", b"old"]
+    assert [row[2] for row in _held(scene)] == kept
+    _, run = await scene.migrate(source, policy)
+    assert run is None
