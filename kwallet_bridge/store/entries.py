@@ -292,6 +292,7 @@ class EntryStore:
             self._close_site(site)
         self._directory.cancel()
         self._listeners.clear()
+        await self._backend.close()
 
     # --- writing --------------------------------------------------------------------------------
 

@@ -65,16 +65,20 @@ class Writer:
         """Write an entry and read it back; True if the folder is new."""
         item = codec.encode_entry(folder, key, entry)
         new_folder, old = await self._look(site, folder, key)
-        held = await self.read_secrets(site, [row.id for row in old])
-        mine.update(held)
-        job = _Job(site, folder, key, entry, item, list(old), mine, held)
+        mine.update(row.id for row in old)
+        job = _Job(site, folder, key, entry, item, list(old), mine, {})
+        if not self._in_place(job):
+            job.held = await self.read_secrets(site, [row.id for row in old])
         try:
             await self._replace(job)
         except (StoreUnavailableError, StoreLockedError):
             self._forget(job)
             raise
         except StoreError:
-            await self._put_back(job)
+            if job.old and not job.held:
+                self._forget(job)  # without the old value in hand nothing may be touched
+            else:
+                await self._put_back(job)
             raise
         return new_folder
 
@@ -144,10 +148,13 @@ class Writer:
 
     async def _replace(self, job: _Job) -> None:
         """Store the new item beside or over the old ones, see it, then delete the others."""
-        await self._clear_way(job)
         item = job.item
-        made = await self._create(job.site, item, job.mine)
-        kept, found = await self._read_back(job, made)
+        if self._in_place(job):
+            made, kept, found = await self._overwrite(job)
+        else:
+            await self._clear_way(job)
+            made = await self._create(job.site, item, job.mine)
+            kept, found = await self._read_back(job, made)
         if not kept and item.secret.content_type != codec.OCTETS:
             item = codec.as_octets(item)
             made = await self._create(job.site, item, job.mine)
@@ -159,6 +166,42 @@ class Writer:
             if not kept:
                 raise ReadBackError("the value was lost when older copies were removed")
         self._learn(job, made, item)
+
+    def _in_place(self, job: _Job) -> bool:
+        """Tell whether the provider will put the new value into the one old item."""
+        if len(job.old) != 1 or job.old[0].attributes != job.item.attributes:
+            return False
+        quirks = self._backend.quirks
+        return not (
+            quirks.replaces_exact_only
+            or quirks.items_lock_singly
+            or quirks.locked_reads_empty
+            or quirks.schemaless_twins
+            or quirks.rewrites_text
+        )
+
+    async def _overwrite(self, job: _Job) -> tuple[ItemId, bool, Sequence[ItemId]]:
+        """Read the old value, write and read back, in one journey to the provider and back.
+
+        A provider answers one connection's calls in their order. One that does not is noticed by
+        the value it gives back, and asked again.
+        """
+        there = job.old[0].id
+        held, made, checked = await asyncio.gather(
+            self.read_secrets(job.site, [there]),
+            self._create(job.site, job.item, job.mine),
+            self._read_back(job, there),
+            return_exceptions=True,
+        )
+        if not isinstance(held, BaseException):
+            job.held = held
+        if isinstance(made, BaseException):
+            raise made
+        if isinstance(checked, BaseException):
+            raise checked
+        if made == there and checked[0]:
+            return made, *checked
+        return made, *await self._read_back(job, made)
 
     async def _clear_way(self, job: _Job) -> None:
         """Do first what two providers need before a replacing write."""

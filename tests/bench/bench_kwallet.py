@@ -232,10 +232,12 @@ def measure_growth(counts: Sequence[int], times: int) -> dict[int, float]:
     for count in counts:
         with sides(None, plain=count) as (side,):
             pid = side.bus.process_of(SERVICE)
-            side.time("warm", "readPassword", "isss", side.handle, FOLDER, "key 5", APP)
+            for number in range(100):
+                key = f"key {number}"
+                side.time("warm", "readPassword", "isss", side.handle, FOLDER, key, APP)
             before = _processor(pid)
             for number in range(times):
-                key = f"key {number % count}"
+                key = f"key {number % 100}"
                 side.time("read", "readPassword", "isss", side.handle, FOLDER, key, APP)
             spent[count] = (_processor(pid) - before) / times * 1e6
     return spent

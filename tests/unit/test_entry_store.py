@@ -557,3 +557,41 @@ async def test_an_event_without_an_item_makes_us_look_around() -> None:
     assert await expect(it.events, FolderTouched(W, F)) == [FoldersTouched(W)]
     it.memory.add_item(it.box, {**OURS, "server": other})
     await expect(it.events, FolderTouched(W, other))
+
+
+async def test_a_write_whose_old_value_cannot_be_read_removes_nothing() -> None:
+    """The old value is read while the new one is written; where both fail, nothing is touched."""
+    it = Fixture(Quirks())
+    await it.store.write(W, F, K, password("old"))
+
+    async def gate(name: str) -> None:
+        if name in {"read_secrets", "create_item"}:
+            raise StoreTimeoutError("late")
+
+    it.memory.gate = gate
+    with pytest.raises(StoreTimeoutError):
+        await it.store.write(W, F, K, password("new"))
+    it.memory.gate = None
+    assert await it.store.read(W, F, K) == password("old")
+    assert it.memory.calls["delete_item"] == 0
+
+
+async def test_an_overwrite_is_one_journey() -> None:
+    """Old value, new value, read-back and search are asked for together."""
+    it = Fixture(Quirks())
+    await it.store.write(W, F, K, password("old"))
+    under_way: list[str] = []
+    most: list[list[str]] = []
+    everybody = asyncio.Event()
+
+    async def gate(name: str) -> None:
+        under_way.append(name)
+        most.append(list(under_way))
+        if len(under_way) == 4:
+            everybody.set()
+        await everybody.wait()
+        under_way.remove(name)
+
+    it.memory.gate = gate
+    await it.store.write(W, F, K, password("new"))
+    assert sorted(most[3]) == ["create_item", "read_secrets", "read_secrets", "search"]
