@@ -143,10 +143,24 @@ async def delete_item(provider: Provider, item: ItemId) -> None:
     """Delete an item; one that is gone already is no error."""
     try:
         prompt = await provider.client.delete_item(provider.path(item))
+    except ObjectGoneError as error:
+        await _confirm_gone(provider, item, error)
+        return
+    await accept(provider, prompt)
+
+
+async def _confirm_gone(provider: Provider, item: ItemId, error: ObjectGoneError) -> None:
+    """Believe that an item is gone once it shows nothing: removed is said of what is removed.
+
+    Raises:
+        StoreError: It is still there, or its collection is locked.
+    """
+    try:
+        await provider.client.read_locked(provider.path(item), names.ITEM)
     except ObjectGoneError:
         await confirm_vanished(provider, [item])
         return
-    await accept(provider, prompt)
+    raise error
 
 
 async def accept(provider: Provider, prompt: str, *, window_id: str = "") -> list[str]:
