@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -12,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.bus.incoming import SERVICE_UNKNOWN
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.daemon.asker import OWN_DIALOG, DialogAsker
 from kwallet_bridge.daemon.display import dialog_environ
 from kwallet_bridge.daemon.process import notify
 from kwallet_bridge.daemon.stores import FileOptions, open_store
-from kwallet_bridge.errors import BusLostError, NameTakenError
+from kwallet_bridge.errors import BusError, BusLostError, NameTakenError
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
@@ -61,6 +63,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._bus = bus
         self._store = store
+        self._owned: list[str] = []
         wallets = OpenWallets()
         signals = SignalWriter(bus)
         self._asker = DialogAsker(
@@ -100,6 +103,7 @@ class Daemon:
         self._bus.serve(self._receive)
         for name in names:
             await self._bus.request_name(name)
+            self._owned.append(name)
 
     def _receive(self, call: IncomingCall) -> None:
         if not self._monitor.handle(call):
@@ -124,11 +128,13 @@ class Daemon:
             raise NameTakenError(f"another program took {self._bus.name_lost.result()}")
 
     async def _end(self) -> None:
-        """Let every started call end, then close the store, then the bus."""
+        """Let every call that was sent to us end, then close the store, then the bus."""
         notify("STOPPING=1")
         self._monitor.close()
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
+                await self._leave()
+                self._dispatcher.lanes.cancel_free()
                 await self._asker.stop()
                 await self._service.stop()
                 await self._dispatcher.lanes.drain()
@@ -138,6 +144,21 @@ class Daemon:
         if self._bus.lost.done():
             raise BusLostError("the message bus is gone")
         self._bus.close()
+
+    async def _leave(self) -> None:
+        """Give the names back, and refuse what comes after.
+
+        Once the bus has answered, everything that was sent to the names is here; a client that
+        writes on and on must not keep us from ending.
+        """
+        with contextlib.suppress(BusError):
+            for name in self._owned:
+                await self._bus.release_name(name)
+        self._bus.serve(_refuse)
+
+
+def _refuse(call: IncomingCall) -> None:
+    call.fail(SERVICE_UNKNOWN, "the daemon is ending")
 
 
 async def serve(options: Options) -> None:

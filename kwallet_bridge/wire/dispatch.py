@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from kwallet_bridge.wire.introspection import INTROSPECTABLE, PROPERTIES, childr
 from kwallet_bridge.wire.lanes import Lanes
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
 
     from kwallet_bridge.bus.incoming import IncomingCall
@@ -97,6 +97,10 @@ class Dispatcher:
         except WalletError as error:
             outcome = type(error).__name__
             _refuse(bound, call, row.refused)
+        except asyncio.CancelledError:
+            # We end while the call waits for a person.
+            outcome = "cancelled"
+            _refuse(bound, call, row.failed)
         except StoreError as error:
             outcome = type(error).__name__
             _log.warning(

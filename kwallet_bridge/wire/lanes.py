@@ -48,6 +48,11 @@ class Lanes:
             self._running.add(task)
             task.add_done_callback(self._finished)
 
+    def cancel_free(self) -> None:
+        """Cancel what runs outside any lane: opens, which may wait for a person."""
+        for task in self._running:
+            task.cancel()
+
     async def drain(self) -> None:
         """Return once nothing runs any more."""
         while self._running or self._waiting:
