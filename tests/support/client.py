@@ -345,6 +345,10 @@ class KWalletClient(RawClient):
         if reply.error:
             raise ClientError(f"the daemon is gone: {reply.error}")
 
+    def flush_bus(self) -> None:
+        """Make one round trip to the bus: everything sent before has been passed on."""
+        self.bus_call("GetId")
+
     def open(self, wallet: str = "kdewallet", appid: str = "test") -> int:
         """Open a wallet; a refusal is a failure of the test."""
         handle = self.ask("open", "sxs", wallet, 0, appid).value

@@ -197,10 +197,14 @@ class Bridge(Peer):
         """Give the command line, for activation files too."""
         return [sys.executable, "-m", "kwallet_bridge", "daemon", *self._arguments]
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start it from this tree."""
+    def write_settings(self) -> None:
+        """Write kwalletrc, unless the test did."""
         if not (self.bus.config / "kwalletrc").exists():
             self.bus.write_config("kwalletrc", self._config)
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it from this tree."""
+        self.write_settings()
         return self.bus.start(self.argv(), env={"PYTHONPATH": str(ROOT)})
 
 
