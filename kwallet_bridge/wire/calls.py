@@ -61,8 +61,8 @@ def _arguments(text: str) -> tuple[Argument, ...]:
 class Call:
     """One method: what it takes and gives, who does it, and what its failures look like.
 
-    ``refused`` answers a WalletError (bad handle, disabled, denied); ``failed`` answers a
-    StoreError. A NoReply call answers nothing even then.
+    ``refused`` answers a bad handle, a denied application, a wallet system switched off; ``failed``
+    answers every other WalletError and every StoreError. A NoReply call answers nothing even then.
     """
 
     member: str

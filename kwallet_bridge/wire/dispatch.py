@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus import incoming
 from kwallet_bridge.bus.port import Variant
-from kwallet_bridge.errors import StoreError, WalletError
+from kwallet_bridge.errors import (
+    AccessDeniedError,
+    HandleError,
+    StoreError,
+    WalletDisabledError,
+    WalletError,
+)
 from kwallet_bridge.wire.calls import CALLS, ERROR, INTERFACE
 from kwallet_bridge.wire.generations import PATHS
 from kwallet_bridge.wire.introspection import INTROSPECTABLE, PROPERTIES, children, introspect
@@ -27,6 +33,9 @@ if TYPE_CHECKING:
     from kwallet_bridge.wire.peers import Peers
 
 _INTERFACES = (INTERFACE, "")
+_REFUSALS = (HandleError, AccessDeniedError, WalletDisabledError)
+"""What kwalletd refuses too. A collection that is not found behind a good handle is no refusal: it
+may be hidden, and "absent" would have Chromium make a new key."""
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
 
 _log = logging.getLogger(__name__)
@@ -94,20 +103,20 @@ class Dispatcher:
                 call.sender, **dict(zip(bound.keywords, call.body, strict=True))
             )
             _reply(bound, call, answer)
-        except WalletError as error:
+        except _REFUSALS as error:
             outcome = type(error).__name__
             _refuse(bound, call, row.refused)
         except asyncio.CancelledError:
             # We end while the call waits for a person.
             outcome = "cancelled"
             _refuse(bound, call, row.failed)
-        except StoreError as error:
+        except (StoreError, WalletError) as error:
             outcome = type(error).__name__
             _log.warning(
                 "%s failed in the store (%s %s); %s asked",
                 row.member,
                 outcome,
-                error.dbus_name,
+                getattr(error, "dbus_name", ""),
                 self._peers.describe(call.sender),
             )
             _refuse(bound, call, row.failed, str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from support import calls_page
 
 from kwallet_bridge.wire.calls import CALLS, ERROR, SIGNALS, Call
 from kwallet_bridge.wire.introspection import introspect
@@ -44,3 +45,8 @@ def test_overloads_keep_kdes_order() -> None:
     methods = [call.signature for call in CALLS if call.member == "isOpen"]
     assert methods == ["s", "i"]
     assert xml.index('name="walletClosed"') < xml.index('name="walletClosedId"')
+
+
+def test_the_reference_page_is_current() -> None:
+    """docs/reference/calls.md is what the table says."""
+    assert calls_page.PAGE.read_text(encoding="utf-8") == calls_page.render()

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Render docs/reference/calls.md: ``PYTHONPATH=.:tests python -m support.calls_page``."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.wire.calls import CALLS, ERROR, INTERFACE, SIGNALS
+from kwallet_bridge.wire.generations import GENERATIONS
+from support.paths import ROOT
+
+if TYPE_CHECKING:
+    from kwallet_bridge.wire.calls import Call
+
+PAGE = ROOT / "docs/reference/calls.md"
+
+
+def render() -> str:
+    """Give the page."""
+    lines = [
+        "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->",
+        "<!-- Made from kwallet_bridge/wire/calls.py by `python -m support.calls_page`. -->",
+        f"# The calls and signals of `{INTERFACE}`",
+        "",
+        "Every name answers on every path; every signal is sent on every path.",
+        "",
+        "| name | path |",
+        "| --- | --- |",
+        *(f"| `{each.bus_name}` | `{each.path}` |" for each in GENERATIONS),
+        "",
+        "*Refused* is the answer to a bad handle or a denied application.",
+        "*Failed* is the answer when the store cannot be asked: locked, gone, refusing, too slow.",
+        "`error` is a D-Bus error, never a value that could be taken for an answer.",
+        "",
+        "| call | gives | refused | failed | what it does |",
+        "| --- | --- | --- | --- | --- |",
+        *(_row(call) for call in CALLS),
+        "",
+        "| signal | carries |",
+        "| --- | --- |",
+        *(f"| `{row.member}` | `{row.carries or '-'}` |" for row in SIGNALS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(call: Call) -> str:
+    words = (inspect.getdoc(call.handler) or "").partition("\n")[0]
+    takes = f"`{call.member}({call.takes})`"
+    return (
+        f"| {takes} | `{call.result or '-'}` | {_answer(call.refused)} | {_answer(call.failed)} "
+        f"| {words} |"
+    )
+
+
+def _answer(value: object) -> str:
+    if value is ERROR:
+        return "error"
+    return "-" if value is None else f"`{value!r}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(), encoding="utf-8")

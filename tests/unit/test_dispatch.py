@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from dbus_fast import Message
+from support.services import Served
+
+from kwallet_bridge.bus.incoming import FAILED, IncomingCall
+from kwallet_bridge.errors import (
+    BridgeError,
+    HandleError,
+    StoreTimeoutError,
+    WalletNotFoundError,
+)
+from kwallet_bridge.wire.dispatch import Dispatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Peers:
+    def seen(self, peer: str) -> None:
+        """Nobody is watched here."""
+
+    def describe(self, peer: str) -> str:
+        """Name nobody."""
+        return peer
+
+
+class _Line:
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        """Keep what would be sent."""
+        self.sent.append(message)
+
+    def send_raw(self, encode: Callable[[int], bytes | None]) -> bool:
+        """Leave everything to :meth:`send`."""
+        return False
+
+
+@pytest.mark.parametrize(
+    ("error", "member", "signature", "answer"),
+    [
+        (HandleError("x"), "hasEntry", "isss", False),
+        (HandleError("x"), "readPassword", "isss", ""),
+        (HandleError("x"), "writePassword", "issss", -1),
+        (WalletNotFoundError("x"), "hasEntry", "isss", FAILED),
+        (WalletNotFoundError("x"), "readPassword", "isss", FAILED),
+        (StoreTimeoutError("x"), "entryType", "isss", FAILED),
+        (StoreTimeoutError("x"), "folderList", "is", FAILED),
+        (StoreTimeoutError("x"), "writePassword", "issss", -1),
+        (StoreTimeoutError("x"), "createFolder", "iss", False),
+        (RuntimeError("a secret"), "readEntry", "isss", FAILED),
+    ],
+)
+async def test_what_an_error_is_answered_with(
+    error: Exception,
+    member: str,
+    signature: str,
+    answer: object,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Only what kwalletd refuses gets its refusal; a failing store never looks like "absent"."""
+    world = Served()
+    world.backend.add_collection("kdewallet")
+    await world.open()
+
+    async def fail(*_: object, **__: object) -> None:
+        raise error
+
+    for name in ("has_entry", "read_password", "write_password", "entry_type", "read_entry"):
+        monkeypatch.setattr(world.contents, name, fail)
+    for name in ("list_folders", "create_folder"):
+        monkeypatch.setattr(world.contents, name, fail)
+    dispatcher = Dispatcher(
+        loop=asyncio.get_running_loop(),
+        service=world.service,
+        contents=world.contents,
+        peers=_Peers(),  # type: ignore[arg-type]
+    )
+    line = _Line()
+    body = [1 if kind == "i" else "x" for kind in signature]
+    message = Message(
+        path="/modules/kwalletd5",
+        interface="org.kde.KWallet",
+        member=member,
+        signature=signature,
+        body=body,
+        sender=":1.5",
+        serial=7,
+    )
+    dispatcher.handle(IncomingCall(message, line))
+    await dispatcher.lanes.drain()
+    (sent,) = line.sent
+    assert (sent.error_name or sent.body[0]) == answer
+    assert "a secret" not in caplog.text
+    assert "a secret" not in str(sent.body)
+    assert isinstance(error, BridgeError) or "by our fault" in caplog.text
