@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from enum import Enum
@@ -132,6 +131,8 @@ def _escape_group(name: str) -> bytes:
 
 def _replace(path: Path, data: bytes) -> None:
     """Put ``data`` in the file's place at once, with its mode; a crash leaves old or new."""
+    import tempfile  # noqa: PLC0415  brings shutil and four compressors; rarely written
+
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".kwalletrc.")
     try:

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge import log
-from kwallet_bridge.cli.passwords import PasswordSource, ask_password
-from kwallet_bridge.daemon.app import Options, serve
+from kwallet_bridge.daemon.app import Options, run
 from kwallet_bridge.daemon.asker import OWN_DIALOG
 from kwallet_bridge.daemon.process import harden
 from kwallet_bridge.daemon.stores import FileOptions
@@ -61,12 +59,14 @@ def execute(args: argparse.Namespace) -> int:
         file=FileOptions(password_file=args.store_password_file, ask=_ask),
         access_dialog=(args.access_dialog,) if args.access_dialog else OWN_DIALOG,
     )
-    asyncio.run(serve(options))
+    run(options)
     return 0
 
 
 def _ask(request: KeyRequest) -> Secret:
     """Ask a person for a keyring file's password; for a new one, twice."""
+    from kwallet_bridge.cli.passwords import PasswordSource, ask_password  # noqa: PLC0415  rare
+
     person = PasswordSource()
     if not request.new:
         wrong = "That did not open it. " if request.again else ""

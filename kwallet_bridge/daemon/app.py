@@ -174,3 +174,8 @@ async def serve(options: Options) -> None:
     notify("READY=1")
     _log.info("serving %s", ", ".join(options.names))
     await daemon.run()
+
+
+def run(options: Options) -> None:
+    """Serve in a loop of our own."""
+    asyncio.run(serve(options))

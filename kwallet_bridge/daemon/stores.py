@@ -3,25 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.config import Settings
-from kwallet_bridge.errors import PasswordNeededError, UsageError
-from kwallet_bridge.keyringfile.backend import KeyringFileBackend
-from kwallet_bridge.keyringfile.folder import default_path
-from kwallet_bridge.keyringfile.portal import PortalPassword, is_sandboxed
-from kwallet_bridge.keyringfile.sources import (
-    AskedPassword,
-    FilePassword,
-    KeyRequest,
-    KeySource,
-    find_credential,
-    in_own_thread,
-)
+from kwallet_bridge.daemon.sandbox import is_sandboxed
+from kwallet_bridge.errors import UsageError
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.secretservice.names import BUS_NAME, BUS_NAME_VARIABLE
 from kwallet_bridge.store.entries import EntryStore
@@ -30,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kwallet_bridge.bus.port import Bus
+    from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.store.port import Store
 
@@ -88,29 +77,7 @@ async def _serves_secrets(bus: Bus, environ: Mapping[str, str], options: FileOpt
 
 
 async def _open_file(path: str, environ: Mapping[str, str], options: FileOptions) -> Store:
-    def resolve() -> Path:
-        # The file behind a link is what is replaced, not the link.
-        return (Path(path).expanduser() if path else default_path(environ)).resolve()
+    # Most daemons never need it: 1.5 MB and a tenth of the start.
+    from kwallet_bridge.daemon.filestore import open_file  # noqa: PLC0415
 
-    found = await asyncio.to_thread(resolve)
-    return EntryStore(KeyringFileBackend(found, key_source(environ, options), label=options.label))
-
-
-def key_source(environ: Mapping[str, str], options: FileOptions) -> KeySource:
-    """Choose where the file's password comes from.
-
-    A password file named on the command line, else systemd's credential, else in a sandbox the
-    portal, else a person.
-    """
-    if options.password_file is not None:
-        return FilePassword(options.password_file)
-    credential = find_credential(environ)
-    if credential is not None:
-        return credential
-    if is_sandboxed(environ, options.root):
-        return PortalPassword(lambda: BusConnection.connect(options.bus_address, unix_fds=True))
-    return AskedPassword(in_own_thread(options.ask or _ask_nobody))
-
-
-def _ask_nobody(request: KeyRequest) -> Secret | None:  # noqa: ARG001  a question
-    raise PasswordNeededError("the keyring file needs a password; use --store-password-file")
+    return await open_file(path, environ, options)

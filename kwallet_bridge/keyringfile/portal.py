@@ -16,8 +16,7 @@ from kwallet_bridge.errors import PasswordNeededError, StoreUnavailableError
 from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kwallet_bridge.bus.port import Signal
     from kwallet_bridge.keyringfile.sources import KeyRequest
@@ -55,11 +54,6 @@ class DescriptorBus(Protocol):
 
     def close(self) -> None:
         """End the connection."""
-
-
-def is_sandboxed(environ: Mapping[str, str], root: Path) -> bool:
-    """Tell whether we run in a Flatpak or Snap, as libsecret tells."""
-    return (root / ".flatpak-info").exists() or bool(environ.get("SNAP_NAME"))
 
 
 class PortalPassword:

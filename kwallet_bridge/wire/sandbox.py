@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import configparser
 from pathlib import Path
 
 INFO = ".flatpak-info"
@@ -21,6 +20,8 @@ def flatpak_id(pid: int, *, proc: Path = Path("/proc")) -> str:
         text = (root / INFO).read_text("utf-8", "replace")
     except FileNotFoundError:
         return ""
+    import configparser  # noqa: PLC0415  few callers live in a sandbox
+
     info = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         info.read_string(text)

@@ -14,7 +14,8 @@ from support.keyrings import PASSWORD
 from support.peers import Bridge
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.daemon.stores import FileOptions, key_source, open_store
+from kwallet_bridge.daemon.filestore import key_source
+from kwallet_bridge.daemon.stores import FileOptions, open_store
 from kwallet_bridge.errors import PasswordNeededError, PromptDismissedError, UsageError
 from kwallet_bridge.keyringfile.folder import default_path
 from kwallet_bridge.keyringfile.format import is_keyring
