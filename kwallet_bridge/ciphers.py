@@ -2,15 +2,16 @@
 """Every cipher and key derivation, in one place; the only importer of ``cryptography``.
 
 Loading OpenSSL costs about 9 MB and 25 ms, so it happens when the first cipher is made, never at
-import: a program that only lists names does not pay. HMAC, HKDF and PBKDF2 are the standard
-library's. Nothing here does I/O, and no message holds key or data.
+import: a program that only lists names does not pay. HMAC and PBKDF2 are the standard library's,
+and imported at use too: they load the system's OpenSSL, 3.5 MB, beside the one of ``cryptography``,
+and the daemon over a Secret Service needs neither. Nothing here does I/O, and no message holds key
+or data.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
+from _operator import _compare_digest
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import CipherUnavailableError
@@ -35,31 +36,38 @@ class PaddingError(ValueError):
 
 def equal(left: bytes, right: bytes) -> bool:
     """Compare in constant time."""
-    return hmac.compare_digest(left, right)
+    return _compare_digest(left, right)
 
 
 def hmac_sha256(key: bytes, data: bytes) -> bytes:
     """Compute HMAC-SHA-256."""
+    import hmac  # noqa: PLC0415  3.5 MB
+
     return hmac.digest(key, data, "sha256")
 
 
 def derive_hkdf_sha256(
     material: bytes, *, length: int, salt: bytes = b"", info: bytes = b""
 ) -> bytes:
-    """Derive ``length`` bytes, at most 8160, by RFC 5869; no salt means 32 zero bytes."""
-    pseudo_random = hmac_sha256(salt or bytes(32), material)
-    block, output, counter = b"", b"", 0
-    while len(output) < length:
-        counter += 1
-        block = hmac_sha256(pseudo_random, block + info + counter.to_bytes(1, "big"))
-        output += block
-    return output[:length]
+    """Derive ``length`` bytes, at most 8160, by RFC 5869; no salt means 32 zero bytes.
+
+    Raises:
+        CipherUnavailableError: OpenSSL refuses to load.
+    """
+    try:
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415  9 MB
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415
+    except RuntimeError as error:
+        raise CipherUnavailableError(_REMEDY.format(name="a hash")) from error
+    return HKDF(algorithm=SHA256(), length=length, salt=salt or None, info=info).derive(material)
 
 
 def derive_pbkdf2(
     algorithm: str, password: bytes, *, salt: bytes, iterations: int, length: int
 ) -> bytes:
     """Derive a key by PBKDF2-HMAC; ``algorithm`` as hashlib spells it. Releases the GIL."""
+    import hashlib  # noqa: PLC0415  3.5 MB
+
     return hashlib.pbkdf2_hmac(algorithm, password, salt, iterations, length)
 
 

@@ -7,13 +7,12 @@ entry, :func:`mask` gives a word that is the same within one run and means nothi
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import secrets
+import os
 import sys
 
 LEVELS = ("error", "warning", "info", "debug")
-_KEY = secrets.token_bytes(32)
+_KEY = os.urandom(32)
 
 
 def configure(level: str) -> None:
@@ -30,6 +29,8 @@ def configure(level: str) -> None:
 
 def mask(*names: str) -> str:
     """Give a word that stands for these names in this run's log."""
+    import hashlib  # noqa: PLC0415  loads OpenSSL
+
     digest = hashlib.blake2b(key=_KEY, digest_size=4)
     for name in names:
         raw = name.encode("utf-8", "surrogatepass")

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import hmac
+from _operator import _compare_digest
 from typing import NoReturn
 
 
@@ -29,7 +29,7 @@ class Secret:
         """Compare in constant time."""
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self._value, other._value)
+        return _compare_digest(self._value, other._value)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -7,7 +7,7 @@ written as 128 bytes, leading zeros kept: whoever drops them fails once in 256 s
 
 from __future__ import annotations
 
-import secrets
+import random
 from typing import Final
 
 from kwallet_bridge.ciphers import derive_hkdf_sha256
@@ -29,7 +29,7 @@ class PublicKeyError(ValueError):
 
 def make_private_key() -> int:
     """Draw a private number x with 1 < x < p-1."""
-    return secrets.randbelow(PRIME - 3) + 2
+    return random.SystemRandom().randrange(2, PRIME - 1)
 
 
 def public_key(private_key: int) -> bytes:
