@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge import log
 from kwallet_bridge.daemon.app import Options, run
 from kwallet_bridge.daemon.asker import OWN_DIALOG
-from kwallet_bridge.daemon.process import harden
+from kwallet_bridge.daemon.process import harden, return_memory
 from kwallet_bridge.daemon.stores import FileOptions
 from kwallet_bridge.wire.generations import BUS_NAMES
 
@@ -53,6 +53,7 @@ def execute(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     log.configure(args.log_level)
     harden()
+    return_memory()
     options = Options(
         store=args.store,
         names=tuple(args.name or BUS_NAMES),

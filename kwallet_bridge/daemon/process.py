@@ -9,6 +9,9 @@ import resource
 import socket
 
 _PR_SET_DUMPABLE = 4
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_LARGE = 1 << 20
 
 
 def harden() -> None:
@@ -16,6 +19,18 @@ def harden() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     os.umask(0o077)
+
+
+def return_memory() -> None:
+    """Have the C library give large freed blocks back to the system.
+
+    glibc stops doing so once it has seen a large block, and one huge message would make us large
+    for good. Other C libraries have no such knob and no such habit.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, _LARGE)
 
 
 def notify(state: str) -> None:

@@ -81,6 +81,11 @@ def row_of(info: ItemInfo) -> Row | None:
     return Row(info.id, folder, key, kind, info.label, own, info.modified, content_type)
 
 
+_MAX_ABSENCES = 1 << 20
+"""Letters of names that were asked for and are not there, before they are forgotten."""
+_ABSENCE_COST = 64
+
+
 class _Folder:
     """What is known of one folder."""
 
@@ -105,6 +110,7 @@ class Index:
         self._folders_complete = False
         self._folder_list: Sequence[FolderName] | None = None
         self._fills: list[set[ItemId]] = []
+        self._absences = 0
 
     @property
     def blank(self) -> bool:
@@ -274,6 +280,8 @@ class Index:
         known = self._folder(folder)
         self._drop(known.entries.get(key, ()), set(found) | touched)
         known.keys.add(key)
+        if key not in known.entries:
+            self._note_absence(folder, key)
 
     def complete_folder(
         self, folder: FolderName, found: Iterable[ItemId], touched: set[ItemId]
@@ -285,6 +293,8 @@ class Index:
         rows = [row for rows in known.entries.values() for row in rows]
         self._drop([*rows, *known.markers.values()], set(found) | touched)
         known.complete = True
+        if not known.entries and not known.markers:
+            self._note_absence(folder)
 
     def complete_folders(self, found: Iterable[ItemId], touched: set[ItemId]) -> None:
         """Note that a search found all items, and every folder has a row, though not each item."""
@@ -373,6 +383,17 @@ class Index:
         for known in self._folders.values():
             known.complete = False
             known.keys.clear()
+
+    def _note_absence(self, *names: str) -> None:
+        """Count what is known only because somebody asked for it: asking must not fill memory."""
+        self._absences += sum(map(len, names)) + _ABSENCE_COST
+        if self._absences <= _MAX_ABSENCES:
+            return
+        self._absences = 0
+        for folder, known in list(self._folders.items()):
+            known.keys.intersection_update(known.entries)
+            if not known.entries and not known.markers:
+                del self._folders[folder]
 
     def reset(self) -> None:
         """Know nothing, and learn nothing from what is under way."""

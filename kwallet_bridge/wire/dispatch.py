@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,7 @@ class Dispatcher:
         except _REFUSALS as error:
             outcome = type(error).__name__
             _refuse(bound, call, row.refused)
+            forget_frames(error)
         except asyncio.CancelledError:
             # We end while the call waits for a person.
             outcome = "cancelled"
@@ -120,6 +122,7 @@ class Dispatcher:
                 self._peers.describe(call.sender),
             )
             _refuse(bound, call, row.failed, str(error))
+            forget_frames(error)
         except Exception as error:  # noqa: BLE001  one bad call must not end the service
             outcome = type(error).__name__
             # No text and no traceback: both may quote a value.
@@ -134,8 +137,19 @@ class Dispatcher:
                 where.tb_lineno if where else 0,
             )
             call.fail(incoming.FAILED, "internal error")
+            forget_frames(error)
         if self.observer is not None and started:
             self.observer(call, time.perf_counter() - started, outcome)
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Let go of what the functions that failed held: values among it, else kept until a collection.
+
+    The future a failed call waited for and the error hold each other.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _bind(row: Call, service: WalletService, contents: Contents) -> _Bound:
