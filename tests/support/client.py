@@ -163,6 +163,11 @@ class RawClient:
         self._write()
         return self._serial
 
+    def send_bytes(self, frame: bytes) -> None:
+        """Queue a message made elsewhere, right or wrong."""
+        self._outgoing += frame
+        self._write()
+
     def call(
         self,
         destination: str,
