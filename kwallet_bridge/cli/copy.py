@@ -10,14 +10,15 @@ from kwallet_bridge.cli.dialogue import make_dialogue
 from kwallet_bridge.cli.migrate import (
     add_run_arguments,
     answering_errors,
-    carry_out_and_report,
+    carry_out_jobs,
     end_earlier,
+    report_jobs,
 )
 from kwallet_bridge.cli.passwords import PasswordSource
 from kwallet_bridge.cli.stores import SPEC_HELP, StoreOpener
-from kwallet_bridge.errors import UsageError, WalletNotFoundError
+from kwallet_bridge.errors import BridgeError, UsageError, WalletNotFoundError
 from kwallet_bridge.migrate.journal import journal_path, open_journal
-from kwallet_bridge.migrate.moving import read_jobs, remove_copied
+from kwallet_bridge.migrate.moving import ensure_apart, read_jobs, remove_copied
 from kwallet_bridge.migrate.undo import MOVED
 
 if TYPE_CHECKING:
@@ -59,17 +60,32 @@ def _execute(args: argparse.Namespace) -> int:
     if args.origin == args.to:
         raise UsageError("a store cannot be copied onto itself")
     source = StoreOpener(args.origin, PasswordSource(args.from_password_file))
+    source.require()
+    target = StoreOpener(args.to, PasswordSource(args.to_password_file))
     copied = asyncio.run(_read(source, args))
     missing = set(args.wallets) - {one.label for one in copied}
     if missing:
         raise WalletNotFoundError(f"the source has no collection {min(missing)}")
-    jobs = [one.job for one in copied]
+    jobs = list({id(one.job): one.job for one in copied}.values())
     sources = (f"store:{args.origin}", *(one.label for one in copied))
-    code, run = carry_out_and_report(args, make_dialogue(args), jobs, sources)
+    run = carry_out_jobs(args, make_dialogue(args), jobs, sources, opener=target)
+    removed = None
     if args.move and not args.dry_run and (run is None or not run.is_open):
+        removed = _move(source, target, copied, run)
+    return report_jobs(args, jobs, run, removed=removed)
+
+
+def _move(
+    source: StoreOpener, target: StoreOpener, copied: Sequence[Copied], run: RunRecord | None
+) -> int:
+    """Remove what was copied; gives the number of items. A failure is kept in the first job."""
+    try:
+        asyncio.run(_ensure_apart(source, target, copied))
         _note_moved(run)
-        asyncio.run(_remove(source, copied))
-    return code
+        return asyncio.run(_remove(source, copied))
+    except BridgeError as error:
+        copied[0].job.error = error
+        return 0
 
 
 def _note_moved(run: RunRecord | None) -> None:
@@ -89,9 +105,21 @@ async def _read(source: StoreOpener, args: argparse.Namespace) -> list[Copied]:
         await opened.close()
 
 
-async def _remove(source: StoreOpener, copied: Sequence[Copied]) -> None:
+async def _ensure_apart(source: StoreOpener, target: StoreOpener, copied: Sequence[Copied]) -> None:
+    theirs = await target.open()
+    try:
+        ours = await source.open()
+        try:
+            await ensure_apart(ours, theirs, copied)
+        finally:
+            await ours.close()
+    finally:
+        await theirs.close()
+
+
+async def _remove(source: StoreOpener, copied: Sequence[Copied]) -> int:
     opened = await source.open()
     try:
-        await remove_copied(opened, copied)
+        return await remove_copied(opened, copied)
     finally:
         await opened.close()

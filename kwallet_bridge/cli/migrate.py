@@ -88,12 +88,24 @@ def answering_errors(args: argparse.Namespace, work: Callable[[argparse.Namespac
     """Do the command's work; with ``--json`` an error is the one line on standard output too."""
     harden()
     try:
+        _refuse_one_stream_for_two(args)
         return work(args)
     except BridgeError as error:
         if not args.json:
             raise
         print(json.dumps(report.describe_error(error)))
         return error.exit_code
+
+
+_STREAMS = ("password_file", "to_password_file", "from_password_file", "answers")
+
+
+def _refuse_one_stream_for_two(args: argparse.Namespace) -> None:
+    """Refuse to read two things from one descriptor: the second would find it at its end."""
+    given = [getattr(args, name, None) for name in _STREAMS]
+    streams = ["fd:0" if one == "-" else one for one in given if one]
+    if any(one.startswith("fd:") and streams.count(one) > 1 for one in streams):
+        raise UsageError("one descriptor cannot give two things; use fd:N for the other")
 
 
 def _execute(args: argparse.Namespace) -> int:
@@ -105,8 +117,7 @@ def _execute(args: argparse.Namespace) -> int:
     if not loaded and not refused:
         raise UsageError("no wallet was found")
     jobs = _make_jobs(loaded, args.collection)
-    code, _ = carry_out_and_report(args, dialogue, jobs, sources_of(loaded), refused)
-    return code
+    return carry_out_and_report(args, dialogue, jobs, sources_of(loaded), refused)
 
 
 def carry_out_and_report(
@@ -115,22 +126,49 @@ def carry_out_and_report(
     jobs: Sequence[Job],
     sources: tuple[str, ...],
     refused: Sequence[tuple[str, BridgeError]] = (),
-) -> tuple[int, RunRecord | None]:
-    """Do the jobs and show the result; gives the exit code and the run."""
-    opener = StoreOpener(args.to, PasswordSource(args.to_password_file))
+) -> int:
+    """Do the jobs and show the result; gives the exit code."""
+    run = carry_out_jobs(args, dialogue, jobs, sources)
+    return report_jobs(args, jobs, run, refused)
+
+
+def carry_out_jobs(
+    args: argparse.Namespace,
+    dialogue: Dialogue,
+    jobs: Sequence[Job],
+    sources: tuple[str, ...],
+    *,
+    opener: StoreOpener | None = None,
+) -> RunRecord | None:
+    """Do the jobs; gives the run, if anything was to be written."""
+    if opener is None:
+        opener = StoreOpener(args.to, PasswordSource(args.to_password_file))
     orders = Orders(
         opener.open, args.to, sources, dialogue.decide, dialogue, journal_path(), args.dry_run
     )
     try:
-        run = asyncio.run(carry_out(jobs, orders)) if jobs else None
+        return asyncio.run(carry_out(jobs, orders)) if jobs else None
     finally:
         dialogue.close()
-    described = report.describe_jobs(jobs, run=run, dry_run=args.dry_run, refused=refused)
+
+
+def report_jobs(
+    args: argparse.Namespace,
+    jobs: Sequence[Job],
+    run: RunRecord | None,
+    refused: Sequence[tuple[str, BridgeError]] = (),
+    *,
+    removed: int | None = None,
+) -> int:
+    """Show how jobs ended; gives the exit code. ``removed`` is what a move took from its source."""
     if args.json:
+        described = report.describe_jobs(
+            jobs, run=run, dry_run=args.dry_run, refused=refused, removed=removed
+        )
         print(json.dumps(described))
     else:
-        print_jobs(jobs, run, refused, dry_run=args.dry_run)
-    return report.exit_code(jobs, refused=refused, dry_run=args.dry_run), run
+        print_jobs(jobs, run, refused, dry_run=args.dry_run, removed=removed)
+    return report.exit_code(jobs, refused=refused, dry_run=args.dry_run)
 
 
 def end_earlier(args: argparse.Namespace) -> int | None:

@@ -40,5 +40,4 @@ def _execute(args: argparse.Namespace) -> int:
         return ended
     names = args.wallets or [read_settings(os.environ).default_wallet]
     jobs = [Job(WalletName(name), (), repair=True) for name in names]
-    code, _ = carry_out_and_report(args, make_dialogue(args), jobs, ("repair", *names))
-    return code
+    return carry_out_and_report(args, make_dialogue(args), jobs, ("repair", *names))

@@ -33,6 +33,8 @@ _REASONS = {
     "altered-by-provider": "the provider changed the value; it was not kept",
     "changed-by-another-program": "another program changed it meanwhile",
     "cannot-be-kept": "it could not be stored",
+    "kept-beside": "beside another value of the same name",
+    "unfinished-write": "an interrupted write is done again",
     "left-by-oo7": "oo7's migration left it where KDE's programs do not look",
     "left-by-keepsecret": "KeepSecret's import left it where KDE's programs do not look",
     "missing-after-write": "it was written and is not there",
@@ -47,6 +49,7 @@ def print_jobs(
     refused: Sequence[tuple[str, BridgeError]],
     *,
     dry_run: bool,
+    removed: int | None = None,
 ) -> None:
     """Print the result of a migration, or its plan."""
     for job in jobs:
@@ -56,6 +59,8 @@ def print_jobs(
         print(f"{printable(source)} was not read: {printable(str(error))}")
     if run is not None and run.is_open:
         print(f"The run {run.id} was cut off; the same command goes on with it.")
+    elif removed:
+        print(f"{removed} removed from the source; copy back to undo this")
     elif run is not None:
         print(f"To take this back: kwallet-bridge migrate --undo {run.id}")
 
@@ -65,6 +70,8 @@ def print_undo(run: RunRecord, results: Sequence[UndoResult], *, as_json: bool) 
     if as_json:
         print(json.dumps(describe_undo(run, results)))
         return
+    if not results:
+        print("nothing had been written")
     for outcome, number in Counter(one.outcome for one in results).items():
         print(f"{number} {outcome.value}")
     for one in results:

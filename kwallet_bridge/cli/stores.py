@@ -65,6 +65,15 @@ class StoreOpener:
         self._file = Path(spec.removeprefix(_FILE)).expanduser() if spec.startswith(_FILE) else None
         self._keys = RememberedPassword(passwords)
 
+    def require(self) -> None:
+        """Refuse a keyring file that is not there: a source is never made.
+
+        Raises:
+            StoreUnavailableError: There is no such file.
+        """
+        if self._file is not None and not self._file.exists():
+            raise StoreUnavailableError(f"there is no keyring file {self._file}")
+
     async def open(self) -> OpenStore:
         """Open the store.
 

@@ -3,30 +3,36 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import StoreLockedError
+from kwallet_bridge.errors import StoreLockedError, UsageError
 from kwallet_bridge.migrate import values
 from kwallet_bridge.migrate.apply import value_of
 from kwallet_bridge.migrate.rows import Kind
 from kwallet_bridge.migrate.run import Job, OpenStore
-from kwallet_bridge.migrate.snapshot import read_secrets_of
-from kwallet_bridge.migrate.wishes import from_items
+from kwallet_bridge.migrate.snapshot import find_collection, read_secrets_of
+from kwallet_bridge.migrate.wishes import OWN_SCHEMA_PREFIX, from_items, merge
 from kwallet_bridge.model import WalletName
-from kwallet_bridge.store.port import DEFAULT_ALIAS
+from kwallet_bridge.secret import Secret
+from kwallet_bridge.store import codec
+from kwallet_bridge.store.port import DEFAULT_ALIAS, ItemSecret, NewItem
 
 if TYPE_CHECKING:
     from collections.abc import Collection as AnyCollection
     from collections.abc import Mapping, Sequence
 
     from kwallet_bridge.migrate.rows import Result
-    from kwallet_bridge.store.port import Collection, CollectionId, ItemId, ItemInfo, ItemSecret
+    from kwallet_bridge.store.port import Collection, CollectionId, ItemBackend, ItemId, ItemInfo
+
+
+PROBE_SCHEMA = OWN_SCHEMA_PREFIX + "Probe"
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A collection of the source, and the job that copies it."""
+    """A collection of the source, and the job that copies it, others' with the same goal too."""
 
     label: str
     collection: CollectionId
@@ -49,6 +55,7 @@ async def read_jobs(
         StoreLockedError: An item stays locked; nothing is copied half.
     """
     default = await opened.backend.read_alias(DEFAULT_ALIAS)
+    jobs: dict[WalletName, Job] = {}
     found = []
     for seen in await opened.backend.collections():
         if wallets and seen.label not in wallets:
@@ -56,9 +63,51 @@ async def read_jobs(
         own = opened.default_wallet if seen.id == default else seen.label
         name = WalletName(collection or own)
         items = await _read_items(opened, seen)
-        job = Job(name, from_items(items, name, only_entries=only_entries))
+        job = jobs.setdefault(name, Job(name, ()))
+        job.wishes = merge(job.wishes, from_items(items, name, only_entries=only_entries))
         found.append(Copied(seen.label, seen.id, job, {info.id: info for info, _ in items}))
     return found
+
+
+async def ensure_apart(source: OpenStore, target: OpenStore, copied: Sequence[Copied]) -> None:
+    """Refuse to move a collection onto itself: removing its "source" would remove all there is.
+
+    A store has many spellings: links, relative paths, addresses of one bus, a provider and its
+    file. So no spelling is compared; an item put into the destination must not appear in the
+    source.
+
+    Raises:
+        UsageError: It did; nothing was removed.
+    """
+    for one in copied:
+        place = await find_collection(
+            target.backend, one.job.wallet, default_wallet=target.default_wallet
+        )
+        if place is not None and await _is_seen(source.backend, one, target.backend, place):
+            raise UsageError(
+                "the source and the destination are one and the same; nothing was removed"
+            )
+
+
+async def _is_seen(
+    source: ItemBackend, one: Copied, target: ItemBackend, place: CollectionId
+) -> bool:
+    """Tell whether what is put into ``place`` appears in the source."""
+    await _ensure_unlocked(target, place)
+    attributes = {codec.SCHEMA: PROBE_SCHEMA, "probe": secrets.token_hex(16)}
+    secret = ItemSecret(Secret(b"nothing to hide"))
+    probe = NewItem("kwallet-bridge: is this another store?", attributes, secret)
+    made = await target.create_item(place, probe, replace=False)
+    try:
+        await _ensure_unlocked(source, one.collection)
+        return bool(await source.search(one.collection, attributes))
+    finally:
+        await target.delete_item(made)
+
+
+async def _ensure_unlocked(backend: ItemBackend, collection: CollectionId) -> None:
+    if await backend.is_locked(collection):
+        await backend.unlock(collection)
 
 
 async def remove_copied(opened: OpenStore, copied: Sequence[Copied]) -> int:
@@ -71,8 +120,7 @@ async def remove_copied(opened: OpenStore, copied: Sequence[Copied]) -> int:
         arrived = [result for result in one.job.results if result.verified]
         if not arrived:
             continue
-        if await opened.backend.is_locked(one.collection):
-            await opened.backend.unlock(one.collection)
+        await _ensure_unlocked(opened.backend, one.collection)
         ids = await opened.backend.search(one.collection, {})
         infos = await opened.backend.read_items(ids)
         secrets = await read_secrets_of(opened.backend, infos)
@@ -92,7 +140,9 @@ def _find_unchanged(
     for result in arrived:
         item = result.row.wish.source
         info = infos.get(item) if item is not None else None
-        if info is None or not _is_that_item(copied.infos[info.id], info):
+        if info is None or info.id not in copied.infos:
+            continue
+        if not _is_that_item(copied.infos[info.id], info):
             continue
         kind = result.row.place.kind
         if kind is not Kind.FOLDER and info.id not in secrets:
@@ -109,8 +159,7 @@ def _is_that_item(then: ItemInfo, now: ItemInfo) -> bool:
 
 
 async def _read_items(opened: OpenStore, seen: Collection) -> list[tuple[ItemInfo, ItemSecret]]:
-    if await opened.backend.is_locked(seen.id):
-        await opened.backend.unlock(seen.id)
+    await _ensure_unlocked(opened.backend, seen.id)
     infos = await opened.backend.read_items(await opened.backend.search(seen.id, {}))
     locked = [info.id for info in infos.values() if info.locked]
     if locked:

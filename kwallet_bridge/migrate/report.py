@@ -71,9 +71,10 @@ def describe_jobs(
     run: RunRecord | None,
     dry_run: bool,
     refused: Sequence[tuple[str, BridgeError]] = (),
+    removed: int | None = None,
 ) -> dict[str, object]:
     """Describe a whole migration: the one line on standard output."""
-    return {
+    described: dict[str, object] = {
         "type": "result",
         "schema": SCHEMA,
         "run": run.id if run else None,
@@ -86,6 +87,7 @@ def describe_jobs(
         ],
         "exit_code": exit_code(jobs, refused=refused, dry_run=dry_run),
     }
+    return described if removed is None else described | {"removed": removed}
 
 
 def describe_undo(run: RunRecord, results: Sequence[UndoResult]) -> dict[str, object]:

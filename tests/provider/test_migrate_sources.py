@@ -139,3 +139,35 @@ def test_no_secret_is_told_or_kept(bus: PrivateBus, kwalletd: Kwalletd) -> None:
     undone = bridge(bus, "migrate", "--undo", "last", "--json")
     assert canary not in undone.stdout + undone.stderr
     assert bus.run(["secret-tool", "lookup", *old]).stdout == f"{canary}-old"
+
+
+def test_a_store_is_not_moved_onto_itself(bus: PrivateBus, gnome_keyring: GnomeKeyring) -> None:
+    """A provider or file named in two ways keeps every item when it is moved onto itself."""
+    assert gnome_keyring.process is not None
+    bus.run(["secret-tool", "store", "--label", "mine", "a", "b"], stdin="s3cret")
+    address = f"secret-service@{bus.address}"
+    done = bridge(bus, "copy", "--move", "--json", "--from", "secret-service", "--to", address)
+    assert (done.returncode, json.loads(done.stdout)["removed"]) == (2, 0), done.stderr
+    assert bus.run(["secret-tool", "lookup", "a", "b"]).stdout == "s3cret"
+    password = bus.home / "password"
+    password.write_text(NEW_PASSWORD)
+    path, same = f"file:{bus.home / 'my.keyring'}", f"file:{bus.home / '.' / '..' / bus.home.name}"
+    into = ["--to", path, "--to-password-file", str(password)]
+    assert bridge(bus, "copy", "--from", "secret-service", *into).returncode == 0
+    before = (bus.home / "my.keyring").read_bytes()
+    out_of = ["--from", f"{same}/my.keyring", "--from-password-file", str(password)]
+    done = bridge(bus, "copy", "--move", *out_of, *into)
+    assert done.returncode == 2, done.stdout
+    again = bridge(bus, "copy", "--dry-run", "--json", *out_of)
+    assert json.loads(again.stdout)["wallets"][0]["counts"] == {"item": {"same": 1}}
+    assert len((bus.home / "my.keyring").read_bytes()) == len(before)
+
+
+def test_a_file_that_is_not_there_is_no_empty_store(
+    bus: PrivateBus, gnome_keyring: GnomeKeyring
+) -> None:
+    """Copying from a keyring file that does not exist is an error, and makes no file."""
+    assert gnome_keyring.process is not None
+    done = bridge(bus, "copy", "--from", f"file:{bus.home / 'gone.keyring'}")
+    assert done.returncode == 5
+    assert not (bus.home / "gone.keyring").exists()

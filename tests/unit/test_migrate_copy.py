@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.migration import Scene
 
-from kwallet_bridge.migrate.moving import Copied, read_jobs, remove_copied
+from kwallet_bridge.errors import UsageError
+from kwallet_bridge.migrate.moving import Copied, ensure_apart, read_jobs, remove_copied
 from kwallet_bridge.migrate.session import carry_out
 from kwallet_bridge.store.memory import MemoryBackend
 
@@ -99,3 +100,34 @@ async def test_moving_keeps_what_did_not_arrive(source: Scene, target: Scene) ->
     copied = await _copy(source, target)
     await remove_copied(await source.open_store(), copied)
     assert [len(box) for box in _dump(source)] == [1, 0]
+
+
+async def test_nothing_is_moved_onto_itself(source: Scene) -> None:
+    """However a store is spelled, moving it onto itself is refused and removes nothing."""
+    before = _dump(source)
+    copied = await _copy(source, source)
+    assert all(result.verified for one in copied for result in one.job.results)
+    with pytest.raises(UsageError):
+        await ensure_apart(await source.open_store(), await source.open_store(), copied)
+    assert _dump(source) == before
+
+
+async def test_another_store_is_another(source: Scene, target: Scene) -> None:
+    """A copy elsewhere is no copy onto itself, and finding that out leaves nothing behind."""
+    copied = await _copy(source, target)
+    before = _dump(target)
+    await ensure_apart(await source.open_store(), await target.open_store(), copied)
+    assert _dump(target) == before
+
+
+async def test_collections_are_joined_without_twins(source: Scene, target: Scene) -> None:
+    """Two collections into one make one collection, one entry of a name, and a told conflict."""
+    opened = await source.open_store()
+    copied = await read_jobs(opened, [], collection="All", only_entries=False)
+    jobs = {id(one.job): one.job for one in copied}
+    await carry_out([*jobs.values()], target.orders())
+    assert isinstance(target.backend, MemoryBackend)
+    (made,) = [one.id for one in await target.backend.collections() if one.label == "All"]
+    assert len(await target.backend.search(made, ENTRY)) == 1
+    await remove_copied(await source.open_store(), copied)
+    assert [[row[2] for row in box] for box in _dump(source)] == [[], [b"w"]]

@@ -13,6 +13,7 @@ import pytest
 from support.migration import KDEWALLET, Scene, wallet
 
 from kwallet_bridge.cli.dialogue import JsonDialogue
+from kwallet_bridge.cli.main import run
 from kwallet_bridge.errors import PromptDismissedError, UsageError
 from kwallet_bridge.migrate.discover import find_wallet_files
 from kwallet_bridge.migrate.rows import Action, Kind, Place, Policy, Row, Wish
@@ -130,3 +131,10 @@ async def test_a_dry_run_asks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     assert job.plan is not None
     assert [row.action for row in job.plan.rows] == [Action.CONFLICT]
+
+
+@pytest.mark.parametrize("second", ["-", "fd:0"])
+def test_one_stream_gives_one_thing(second: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two passwords from standard input are refused before anything is read or asked."""
+    assert run(["migrate", "--password-file", "-", "--to-password-file", second]) == 2
+    assert "descriptor" in capsys.readouterr().err
