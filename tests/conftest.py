@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from support.private_bus import PrivateBus, private_bus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from PyQt6.QtWidgets import QApplication
 
 
 @pytest.fixture
@@ -32,3 +35,18 @@ def bridge(bus: PrivateBus, gnome_keyring: GnomeKeyring) -> Iterator[Bridge]:
     """Our daemon over gnome-keyring, as a process of its own."""
     with Bridge(bus) as peer:
         yield peer
+
+
+@pytest.fixture(scope="session")
+def application() -> QApplication:
+    """Qt's application, drawn nowhere, in English whatever this machine speaks."""
+    # Qt reads the environment when it is loaded, and only tests of windows need it at all.
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from PyQt6.QtCore import QLocale  # noqa: PLC0415
+
+    from kwallet_bridge.gui.app import make_application  # noqa: PLC0415
+
+    QLocale.setDefault(QLocale("en_GB"))
+    made = make_application()
+    made.setQuitOnLastWindowClosed(False)
+    return made

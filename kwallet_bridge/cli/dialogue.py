@@ -24,7 +24,8 @@ from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from kwallet_bridge.kwl.files import WalletSource
     from kwallet_bridge.kwl.reader import WalletFile
@@ -60,6 +61,10 @@ class Dialogue:
     def open_wallet(self, source: WalletSource) -> WalletFile:
         """Read a wallet file, asking for its password if need be."""
         return open_source(source, self._passwords)
+
+    def choose(self, paths: Sequence[Path]) -> list[Path]:
+        """Take all files: a person names those wanted on the command line."""
+        return list(paths)
 
     def note(self, text: str) -> None:
         """Tell something worth knowing."""
@@ -141,6 +146,14 @@ class JsonDialogue(Dialogue):
             except DecryptionError as error:
                 failure = error
         raise failure
+
+    def choose(self, paths: Sequence[Path]) -> list[Path]:
+        """Ask which files are to be read; so a program need not put names on a command line."""
+        answer = self._question("need-choice", {"files": [str(path) for path in paths]})
+        wanted = answer.get("files")
+        if not isinstance(wanted, list):
+            raise UsageError("an answer to need-choice holds files")
+        return [path for path in paths if str(path) in wanted]
 
     def note(self, text: str) -> None:
         """Tell something worth knowing."""

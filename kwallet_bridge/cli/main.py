@@ -35,6 +35,7 @@ COMMANDS = (
     Command("daemon", "daemon", "serve the KWallet names on the session bus"),
     Command("inspect", "inspect", "show what a .kwl wallet file holds"),
     Command("doctor", "doctor", "look for what keeps programs from their wallets"),
+    Command("status", "status", "show wallets, who uses them, and who was refused"),
     Command("monitor", "monitor", "show live which programs call, and how it ends"),
     Command("migrate", "migrate", "move wallets into your provider or a keyring file"),
     Command("copy", "copy", "copy or move everything from one store to another"),

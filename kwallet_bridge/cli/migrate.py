@@ -21,6 +21,8 @@ from kwallet_bridge.cli.sources import (
     warn_of_pending,
 )
 from kwallet_bridge.cli.stores import SECRET_SERVICE, SPEC_HELP, StoreOpener
+from kwallet_bridge.cli.text import printable
+from kwallet_bridge.cli.wallets import find_wallets
 from kwallet_bridge.daemon.process import harden
 from kwallet_bridge.errors import BridgeError, UsageError
 from kwallet_bridge.migrate import report, wishes
@@ -52,6 +54,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--from", dest="origin", choices=[RUNNING], help="read a running kwalletd")
     parser.add_argument("--collection", metavar="NAME", help="put everything into this collection")
+    parser.add_argument(
+        "--choose", action="store_true", help="with --answers: ask which of the files found to read"
+    )
+    parser.add_argument("--list", action="store_true", help="only list the wallet files found")
     add_run_arguments(parser)
 
 
@@ -108,7 +114,19 @@ def _refuse_one_stream_for_two(args: argparse.Namespace) -> None:
         raise UsageError("one descriptor cannot give two things; use fd:N for the other")
 
 
+def _list(*, as_json: bool) -> int:
+    for found in find_wallets(os.environ):
+        if as_json:
+            print(json.dumps(found.to_json()))
+        else:
+            state = f"moved by run {found.run}" if found.run else "not moved"
+            print(f"{printable(found.wallet)}  {printable(found.file)}  {state}")
+    return 0
+
+
 def _execute(args: argparse.Namespace) -> int:
+    if args.list:
+        return _list(as_json=args.json)
     ended = end_earlier(args)
     if ended is not None:
         return ended
@@ -233,6 +251,8 @@ def _load(
     loaded: list[Loaded] = []
     refused: list[tuple[str, BridgeError]] = []
     paths = _resolve(args.what)
+    if args.choose:
+        paths = dialogue.choose(paths)
     asyncio.run(warn_of_pending(paths, dialogue.note))
     for path in paths:
         try:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kwallet_bridge.bus.incoming import IncomingCall
+    from kwallet_bridge.model import AppId, WalletName
     from kwallet_bridge.store.port import Store
     from kwallet_bridge.wire.peers import PeerProgram
 
@@ -79,6 +80,7 @@ class Daemon:
             tell=signals.tell,
             read_settings=lambda: read_settings(os.environ),
             asker=self._asker,
+            refused=self._refused,
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(bus, vanished=self._vanished)
@@ -89,6 +91,9 @@ class Daemon:
 
     async def _identify(self, peer: str) -> PeerProgram | None:
         return await self._peers.program(peer)
+
+    def _refused(self, caller: str, wallet: WalletName, appid: AppId) -> None:
+        self._monitor.note_refusal(caller, wallet, appid)
 
     def _vanished(self, peer: str) -> None:
         self._asker.peer_vanished(peer)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import signal
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from PyQt6.QtCore import QLibraryInfo, QLocale, QTranslator
@@ -15,12 +14,12 @@ from PyQt6.QtWidgets import QApplication
 from kwallet_bridge import __version__
 from kwallet_bridge.gui.access import AccessDialog
 from kwallet_bridge.gui.icons import program_icon
+from kwallet_bridge.gui.languages import install_own
 
 if TYPE_CHECKING:
     from kwallet_bridge.question import Question
 
 APP_ID: Final = "org.kwallet_bridge.bridge"
-TRANSLATIONS: Final = Path(__file__).parent / "translations"
 _WINDOWS: Final = {
     "status": ("kwallet_bridge.gui.status", "StatusWindow"),
     "assistant": ("kwallet_bridge.gui.wizard", "MigrationAssistant"),
@@ -43,14 +42,11 @@ def make_application() -> QApplication:
 
 def speak(application: QApplication, locale: QLocale) -> None:
     """Install Qt's translations and ours; where we have none, English is shown."""
-    places = (
-        ("qtbase", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)),
-        ("kwallet-bridge", str(TRANSLATIONS)),
-    )
-    for name, folder in places:
-        translator = QTranslator(application)
-        if translator.load(locale, name, "_", folder):
-            application.installTranslator(translator)
+    translator = QTranslator(application)
+    folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+    if translator.load(locale, "qtbase", "_", folder):
+        application.installTranslator(translator)
+    install_own(application, locale)
 
 
 def run_access(question: Question) -> int:

@@ -35,11 +35,17 @@ class ElidedLabel(QLabel):
     def __init__(self, text: str, *, name: str, parent: QWidget | None = None) -> None:
         """Show ``text``; ``name`` says to a screen reader what it is."""
         super().__init__(parent)
-        self.full_text = shown(text)
+        self._name = name
+        self.full_text = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName(f"{name} {self.full_text}")
+        self.set_full_text(text)
+
+    def set_full_text(self, text: str) -> None:
+        """Show another text."""
+        self.full_text = shown(text)
+        self.setAccessibleName(f"{self._name} {self.full_text}".strip())
         self._elide()
 
     def minimumSizeHint(self) -> QSize:
@@ -60,6 +66,12 @@ class ElidedLabel(QLabel):
         return QSize(metrics.averageCharWidth() * letters, metrics.height() + 2)
 
     def _elide(self) -> None:
+        # Left to itself a label stands where its text begins, far from its caption when the
+        # window runs from right to left and the text does not.
+        side = Qt.AlignmentFlag.AlignLeft
+        if self.layoutDirection() is Qt.LayoutDirection.RightToLeft:
+            side = Qt.AlignmentFlag.AlignRight
+        self.setAlignment(side | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
         metrics = self.fontMetrics()
         mode = Qt.TextElideMode.ElideMiddle
         fitting = metrics.elidedText(self.full_text, mode, max(self.contentsRect().width(), 1))

@@ -90,6 +90,7 @@ def plan_files(places: Places, program: Sequence[str]) -> list[PlannedFile]:
         PlannedFile(places.units / UNIT, render_unit(program)),
         PlannedFile(places.wants / UNIT, link=str(places.units / UNIT)),
         PlannedFile(places.autostart / "kwallet-bridge.desktop", render_autostart(program)),
+        PlannedFile(places.autostart / "kwallet-bridge-offer.desktop", render_offer(program)),
         PlannedFile(places.applications / f"{APP_ID}.desktop", render_launcher(program)),
         PlannedFile(places.icons / "kwallet-bridge.svg", read_icon()),
     ]
@@ -118,6 +119,11 @@ def render_autostart(program: Sequence[str]) -> str:
     It asks the bus to start the service, so that autostart and activation never start two.
     """
     return _AUTOSTART_TEXT.format(program=quote_desktop([*program, "session", "start"]))
+
+
+def render_offer(program: Sequence[str]) -> str:
+    """Render the autostart entry that offers the migration assistant, once."""
+    return _OFFER_TEXT.format(program=quote_desktop([*program, "gui", "offer"]))
 
 
 def render_launcher(program: Sequence[str]) -> str:
@@ -190,6 +196,21 @@ NoDisplay=true
 Terminal=false
 X-KDE-autostart-phase=0
 X-systemd-skip=true
+"""
+
+_OFFER_TEXT: Final = """\
+# SPDX-License-Identifier: GPL-3.0-or-later
+[Desktop Entry]
+Type=Application
+Name=Offer to move wallets
+Name[de]=Umzug der Brieftaschen anbieten
+Comment=Asks once whether KDE's wallet files shall move to your password store
+Comment[de]=Fragt einmal, ob KDEs Brieftaschendateien in Ihren Passwortspeicher umziehen sollen
+Exec={program}
+Icon=kwallet-bridge
+NoDisplay=true
+Terminal=false
+X-KDE-autostart-phase=2
 """
 
 _LAUNCHER_TEXT: Final = """\

@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 class WalletService:
     """The part of KWallet that is not folders and entries."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it serves from, and whom it tells
         self,
         *,
         store: port.Store,
@@ -53,8 +53,13 @@ class WalletService:
         tell: Callable[[events.Event], None],
         read_settings: Callable[[], Settings],
         asker: Asker | None = None,
+        refused: Callable[[str, WalletName, AppId], None] = lambda *_: None,
     ) -> None:
-        """Serve from ``store``; ``read_settings`` reads kwalletrc afresh."""
+        """Serve from ``store``; ``read_settings`` reads kwalletrc afresh.
+
+        ``refused`` is told of each open that was denied: caller, wallet, application.
+        """
+        self._refused = refused
         self._loop = asyncio.get_running_loop()
         self._store = store
         self._wallets = wallets
@@ -172,6 +177,8 @@ class WalletService:
             opened.references += 1
             handle = opened.handle
         except BridgeError as error:
+            if isinstance(error, AccessDeniedError):
+                self._refused(caller, wallet, appid)
             _log.info("an open failed: %s", type(error).__name__)
         self._tell(events.WalletAsyncOpened(transaction, handle))
         return handle

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus import incoming
@@ -21,21 +22,24 @@ from kwallet_bridge.wire.observed import (
     MONITOR_INTERFACE,
     MONITOR_PATH,
     NAME_ARGUMENTS,
+    REFUSALS_SIGNATURE,
     ObservedCall,
 )
 from kwallet_bridge.wire.sandbox import flatpak_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from kwallet_bridge.bus.connection import BusConnection
     from kwallet_bridge.bus.incoming import IncomingCall
+    from kwallet_bridge.model import AppId, WalletName
     from kwallet_bridge.wire.peers import Peers
 
     Observer = Callable[[IncomingCall, float, str], None]
 
 ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 QUEUE_LIMIT = 4096
+REFUSALS_KEPT = 50
 KEYWORDS = {
     (row.member, row.signature): tuple(argument.keyword for argument in row.arguments)
     for row in CALLS
@@ -47,6 +51,9 @@ INTROSPECTION = f"""\
   <interface name="{MONITOR_INTERFACE}">
     <method name="Subscribe"><arg name="names" type="b" direction="in"/></method>
     <method name="Unsubscribe"/>
+    <method name="Refusals">
+      <arg name="refusals" type="{REFUSALS_SIGNATURE}" direction="out"/>
+    </method>
     <signal name="{CALLED}">
       <arg name="time" type="d"/><arg name="appid" type="s"/><arg name="pid" type="u"/>
       <arg name="executable" type="s"/><arg name="member" type="s"/>
@@ -77,6 +84,7 @@ class Monitor:
         self._waiting: asyncio.Queue[tuple[str, ObservedCall]] = asyncio.Queue(QUEUE_LIMIT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._teller: asyncio.Task[None] | None = None
+        self._refusals: deque[tuple[float, str, int, str, str]] = deque(maxlen=REFUSALS_KEPT)
 
     def handle(self, call: IncomingCall) -> bool:
         """Answer a call to the monitor's object; False for any other object."""
@@ -84,9 +92,9 @@ class Monitor:
             return False
         known = call.interface in {MONITOR_INTERFACE, ""}
         if known and (call.member, call.signature) == ("Subscribe", "b"):
-            task = asyncio.get_running_loop().create_task(self._subscribe(call))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._subscribe(call))
+        elif known and (call.member, call.signature) == ("Refusals", ""):
+            self._start(self._tell_refusals(call))
         elif known and (call.member, call.signature) == ("Unsubscribe", ""):
             self._forget(call.sender)
             call.reply()
@@ -95,6 +103,23 @@ class Monitor:
         else:
             call.fail(incoming.UNKNOWN_METHOD, "no such method")
         return True
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def note_refusal(self, caller: str, wallet: WalletName, appid: AppId) -> None:
+        """Remember an open that was denied; the last ones are kept, in memory only."""
+        program = self._peers.known_program(caller)
+        pid, executable = (program.pid, program.executable) if program is not None else (0, "")
+        self._refusals.append((time.time(), appid, pid, executable, wallet))
+
+    async def _tell_refusals(self, call: IncomingCall) -> None:
+        if await self._may_listen(call.sender):
+            call.reply(REFUSALS_SIGNATURE, [list(self._refusals)])
+        else:
+            call.fail(ACCESS_DENIED, "only programs outside of a sandbox may ask")
 
     async def _subscribe(self, call: IncomingCall) -> None:
         peer = call.sender

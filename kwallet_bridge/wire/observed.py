@@ -15,6 +15,9 @@ MONITOR_INTERFACE: Final = "org.kwallet_bridge.Monitor1"
 MONITOR_PATH: Final = "/org/kwallet_bridge/Monitor"
 CALLED: Final = "Called"
 CALLED_SIGNATURE: Final = "dsusssda{ss}"
+REFUSALS: Final = "Refusals"
+REFUSALS_SIGNATURE: Final = "a(dsuss)"
+"""Time, claimed appid, pid, executable, wallet."""
 NAME_ARGUMENTS: Final = frozenset(
     {"wallet", "folder", "key", "old_name", "new_name", "application"}
 )

@@ -67,6 +67,10 @@ class Peers:
         program = self._known.get(peer)
         return str(program) if program is not None else peer
 
+    def known_program(self, peer: str) -> PeerProgram | None:
+        """Give the process behind a peer if it is known already."""
+        return self._known.get(peer)
+
     async def program(self, peer: str) -> PeerProgram | None:
         """Give the process behind a peer; None if it is gone."""
         known = self._known.get(peer)

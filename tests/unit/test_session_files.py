@@ -60,7 +60,7 @@ def test_each_name_is_activated_by_the_one_unit() -> None:
 def test_desktop_entries_are_valid() -> None:
     """desktop-file-validate has nothing to say."""
     entries = [str(path) for path in COMMITTED.glob("*.desktop")]
-    assert len(entries) == 2
+    assert len(entries) == 3
     assert check(["desktop-file-validate", *entries]) == ""
 
 

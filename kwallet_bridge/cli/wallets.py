@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which wallet files there are, and which of them were moved already. Reads names only."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.cli.sources import wallet_name_of
+from kwallet_bridge.migrate.discover import find_wallet_files
+from kwallet_bridge.migrate.journal import journal_path, open_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOT_DONE = frozenset({"running", "undone"})
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWallet:
+    """A wallet file; ``run`` names the last run that moved it, ``moved`` is when that ended."""
+
+    wallet: str
+    file: str
+    run: str | None = None
+    moved: int | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Give the fields of its JSON line."""
+        return {"type": "wallet"} | asdict(self)
+
+
+def find_wallets(environ: Mapping[str, str]) -> list[FoundWallet]:
+    """List the wallet files that can be found.
+
+    Raises:
+        JournalError: The journal cannot be read, or a migration is at work.
+    """
+    paths = find_wallet_files(environ)
+    if not paths:
+        return []
+    with open_journal(journal_path()) as journal:
+        moved = {
+            source: run
+            for run in journal.runs.values()
+            if run.state not in _NOT_DONE
+            for source in run.sources
+        }
+    found = []
+    for path in paths:
+        run = moved.get(str(path.absolute()))
+        name = wallet_name_of(path)
+        if run is None:
+            found.append(FoundWallet(name, str(path)))
+        else:
+            found.append(FoundWallet(name, str(path), run.id, run.ended))
+    return found
