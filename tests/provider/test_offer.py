@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one notification, over a stand-in for the desktop's notifications."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.notifications import Notifications
+from support.paths import ROOT
+
+from kwallet_bridge.cli import offer
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from support.private_bus import PrivateBus
+
+
+@pytest.fixture
+def desktop(bus: PrivateBus) -> Iterator[Notifications]:
+    """A desktop that shows notifications."""
+    with Notifications(bus.address) as made:
+        yield made
+
+
+def place_wallet(bus: PrivateBus, name: str = "kdewallet") -> None:
+    """Put a wallet file where KDE keeps them; only its name is looked at."""
+    folder = bus.data / "kwalletd"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.kwl").write_bytes(b"not read")
+
+
+def start_offer(bus: PrivateBus) -> subprocess.Popen[bytes]:
+    """Start the offer, as autostart does."""
+    command = [sys.executable, "-m", "kwallet_bridge", "gui", "offer"]
+    return bus.start(command, env={"PYTHONPATH": str(ROOT)})
+
+
+def test_wallets_are_offered_once(bus: PrivateBus, desktop: Notifications) -> None:
+    """The first login shows one notification that names no wallet; the second shows none."""
+    place_wallet(bus)
+    process = start_offer(bus)
+    shown = desktop.wait()
+    assert "kdewallet" not in repr(shown)
+    assert shown[3] == "Move your wallets?"
+    assert shown[4].startswith("One of KDE's wallet files can move")
+    desktop.close_it()
+    assert process.wait(30) == 0
+    assert start_offer(bus).wait(30) == 0
+    assert desktop.none_came()
+
+
+def test_without_wallets_nothing_is_offered_or_remembered(
+    bus: PrivateBus, desktop: Notifications
+) -> None:
+    """A login without wallet files shows nothing, and a wallet that comes later is offered."""
+    assert start_offer(bus).wait(30) == 0
+    assert desktop.none_came()
+    place_wallet(bus)
+    process = start_offer(bus)
+    desktop.wait()
+    desktop.close_it()
+    assert process.wait(30) == 0
+
+
+def test_the_offer_waits_for_the_desktop(bus: PrivateBus) -> None:
+    """Started before anybody shows notifications it waits for them instead of failing."""
+    place_wallet(bus)
+    process = start_offer(bus)
+    with Notifications(bus.address) as desktop:
+        desktop.wait()
+        desktop.close_it()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("action", "starts"), [(offer.ACCEPT, True), (offer.DEFAULT, True), (offer.DECLINE, False)]
+)
+def test_only_a_yes_starts_the_assistant(
+    bus: PrivateBus,
+    desktop: Notifications,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    *,
+    starts: bool,
+) -> None:
+    """The assistant is started when the notification or its first button is pressed."""
+    started: list[Any] = []
+    for name, value in bus.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(offer, "_start_assistant", lambda: started.append(True))
+    place_wallet(bus)
+    desktop.answer_with(action)
+    assert offer.offer() == 0
+    assert bool(started) is starts
