@@ -46,6 +46,7 @@ class Fault:
 
     die: str = ""
     error: str = ""
+    text: str = ""
     reply: Answer | None = None
     wait: asyncio.Event | None = None
     silent: bool = False
@@ -151,7 +152,7 @@ class FakeProvider:
             self._die()
             return
         if fault.error:
-            call.fail(fault.error, "")
+            call.fail(fault.error, fault.text)
             return
         try:
             answer = self._answer(call) if fault.act else ("", [])
