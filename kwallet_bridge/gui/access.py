@@ -34,7 +34,7 @@ GUARD_MILLISECONDS: Final = 600
 """How long nothing can be allowed: a key or click meant for another window must not."""
 _ICON_SIZE: Final = 48
 _HEADING_SCALE: Final = 1.2
-_WIDTH_IN_LETTERS: Final = 72
+_WIDTH_IN_LETTERS: Final = 82
 
 
 class AccessDialog(QDialog):

@@ -33,7 +33,8 @@ _SETTLE_MILLISECONDS: Final = 500
 _RETRY_MILLISECONDS: Final = 5000
 _CHANGING: Final = ("open", "close", "createFolder", "deleteWallet", "disconnectApplication")
 """Calls that may change what is shown; our own questions are not among them."""
-_SIZE_IN_LETTERS: Final = (84, 30)
+_SIZE_IN_LETTERS: Final = (92, 30)
+_NAME_IN_LETTERS: Final = 20
 
 
 class StatusWindow(QWidget):
@@ -143,10 +144,18 @@ class StatusWindow(QWidget):
             text = self.tr("“%1”, process %2 of %3")
             text = text.replace("%2", str(refusal.get("pid", 0))).replace("%3", program)
             text = text.replace("%1", str(refusal.get("appid", "")))
-            row = _make_row([clock, text, str(refusal.get("wallet", ""))])
+            wallet = str(refusal.get("wallet", ""))
+            row = _make_row([clock, text, wallet])
+            row.setText(2, self._shorten(wallet))
             self.refusals.addTopLevelItem(row)
         if not refusals:
             self.refusals.addTopLevelItem(_make_note(self.tr("Nobody")))
+
+    def _shorten(self, name: str) -> str:
+        """Leave the room to the program."""
+        metrics = self.fontMetrics()
+        width = metrics.averageCharWidth() * _NAME_IN_LETTERS
+        return metrics.elidedText(shown(name), Qt.TextElideMode.ElideMiddle, width)
 
     def _watch(self) -> None:
         self._watcher = Child(["monitor", "--json"], program=self._program, parent=self)
@@ -205,8 +214,8 @@ def _make_tree(headings: list[str]) -> QTreeWidget:
         header.setStretchLastSection(False)
         for column in range(len(headings)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-        for wide in (1, 2) if len(headings) == 3 else (0,):
-            header.setSectionResizeMode(wide, QHeaderView.ResizeMode.Stretch)
+        wide = 1 if len(headings) == 3 else 0
+        header.setSectionResizeMode(wide, QHeaderView.ResizeMode.Stretch)
     return tree
 
 

@@ -56,6 +56,8 @@ def main() -> None:
         subprocess.run(
             [sys.executable, __file__], env=env | VARIANTS[variant], check=True, timeout=60
         )
+        # Small files, and no dither: windows have few colours.
+        subprocess.run(["mogrify", "-strip", "+dither", "-colors", "96", str(out)], check=True)
 
 
 def draw(window: str, out: Path) -> None:
