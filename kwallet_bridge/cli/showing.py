@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import show_place
 from kwallet_bridge.cli.text import printable
-from kwallet_bridge.migrate.report import describe_run, describe_undo
+from kwallet_bridge.migrate.report import by_folder, describe_run, describe_undo
 from kwallet_bridge.migrate.rows import Action, Outcome
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def _result_lines(job: Job) -> Iterator[str]:
     verified = sum(result.verified for result in job.results)
     told = ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
     yield f"{printable(job.wallet)}: {told or 'nothing'}; {verified} verified"
+    yield from _folder_lines(job)
     yield from _warning_lines(job)
     for result in job.results:
         if result.outcome in _SHOWN:
@@ -115,6 +116,20 @@ def _result_lines(job: Job) -> Iterator[str]:
         yield f"  stopped: {printable(str(job.error))}"
 
 
+def _folder_lines(job: Job) -> Iterator[str]:
+    """Count what is in each folder by type and outcome; other programs' items have none."""
+    ends = [(result.row, result.outcome.value) for result in job.results]
+    for folder, found in by_folder(ends).items():
+        counts = Counter((row.wish.type_name, end) for row, end in found)
+        told = ", ".join(f"{number} {of} {end}" for (of, end), number in sorted(counts.items()))
+        if folder is None:
+            yield f"  (other programs' items): {told}"
+        else:
+            yield f"  {printable(folder) or '(no name)'}/: {told}"
+
+
 def _warning_lines(job: Job) -> Iterator[str]:
     for warning in job.warnings:
         yield f"  warning: {warning}"
+    if job.left_out:
+        yield f"  left out: {job.left_out} that cannot be read in the source"

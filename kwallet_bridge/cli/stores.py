@@ -21,7 +21,6 @@ from kwallet_bridge.store.port import StoreSettings
 if TYPE_CHECKING:
     from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.secret import Secret
-    from kwallet_bridge.store.port import ItemBackend
 
 SECRET_SERVICE = "secret-service"  # noqa: S105  a word on the command line
 _FILE = "file:"
@@ -84,15 +83,13 @@ class StoreOpener:
         settings = StoreSettings(default_wallet=default)
         if self._file is not None:
             file = KeyringFileBackend(self._file, self._keys, label=default)
-            return _opened(file, settings, None)
+            store = EntryStore(file, settings)
+            return OpenStore(file, store, settings.default_wallet, count_unreadable=file.unreadable)
         _, _, address = self.spec.partition("@")
         try:
             bus = await BusConnection.connect(address or None)
         except BusLostError as error:
             raise StoreUnavailableError("there is no message bus to find a provider on") from error
-        return _opened(SecretServiceBackend(bus), settings, bus)
-
-
-def _opened(backend: ItemBackend, settings: StoreSettings, bus: BusConnection | None) -> OpenStore:
-    store = EntryStore(backend, settings)
-    return OpenStore(backend, store, settings.default_wallet, bus.close if bus else lambda: None)
+        backend = SecretServiceBackend(bus)
+        store = EntryStore(backend, settings)
+        return OpenStore(backend, store, settings.default_wallet, bus.close)

@@ -107,7 +107,10 @@ class Journal:
             try:
                 self._apply(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
-                raise JournalError(f"line {number} of the migration journal is damaged") from error
+                raise JournalError(
+                    f"line {number} of the migration journal is damaged; move {self._path} away to"
+                    " begin a new one, which knows no earlier run to take back"
+                ) from error
 
     def find_open(self, destination: str, sources: Sequence[str]) -> RunRecord | None:
         """Find the interrupted run of the same sources and destination, the last one first."""

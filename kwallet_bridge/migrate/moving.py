@@ -64,6 +64,7 @@ async def read_jobs(
         name = WalletName(collection or own)
         items = await _read_items(opened, seen)
         job = jobs.setdefault(name, Job(name, ()))
+        job.left_out += opened.count_unreadable(seen.id)
         job.wishes = merge(job.wishes, from_items(items, name, only_entries=only_entries))
         found.append(Copied(seen.label, seen.id, job, {info.id: info for info, _ in items}))
     return found

@@ -13,7 +13,7 @@ from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place, Result, Ro
 from kwallet_bridge.migrate.verify import DIFFERS, MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from kwallet_bridge.errors import BridgeError
     from kwallet_bridge.migrate.journal import RunRecord
@@ -146,6 +146,7 @@ def exit_code(
         )
     else:
         short = any(result.outcome in _BAD for result in results)
+    short = short or any(job.left_out for job in jobs)
     return 3 if refused or short else 0
 
 
@@ -154,16 +155,37 @@ def _describe_job(job: Job, *, dry_run: bool) -> dict[str, object]:
     if job.error is not None:
         described["error"] = type(job.error).__name__
         described["message"] = str(job.error)
+    if job.left_out:
+        described["left_out"] = job.left_out
     if dry_run or not job.results:
         rows = job.plan.rows if job.plan else ()
-        counts = Counter((row.wish.type_name, row.action.value) for row in rows)
+        ends = [(row, row.action.value) for row in rows]
         described["rows"] = [describe_row(row) for row in rows]
     else:
-        counts = Counter((one.row.wish.type_name, one.outcome.value) for one in job.results)
+        ends = [(one.row, one.outcome.value) for one in job.results]
         described["rows"] = [describe_result(result) for result in job.results]
         described["verified"] = sum(result.verified for result in job.results)
-    described["counts"] = {
+    described["counts"] = _count_by_type(ends)
+    described["folders"] = [
+        {"folder": folder, "counts": _count_by_type(found)}
+        for folder, found in by_folder(ends).items()
+        if folder is not None
+    ]
+    return described
+
+
+def by_folder(ends: Iterable[tuple[Row, str]]) -> dict[str | None, list[tuple[Row, str]]]:
+    """Sort rows and their ends by folder, in the order of the source; None has no folder."""
+    found: dict[str | None, list[tuple[Row, str]]] = {}
+    for row, end in ends:
+        folder = None if row.place.kind is Kind.ITEM else row.place.folder
+        found.setdefault(folder, []).append((row, end))
+    return found
+
+
+def _count_by_type(ends: Iterable[tuple[Row, str]]) -> dict[str, dict[str, int]]:
+    counts = Counter((row.wish.type_name, end) for row, end in ends)
+    return {
         kind: {name: number for (of, name), number in sorted(counts.items()) if of == kind}
         for kind in sorted({kind for kind, _ in counts})
     }
-    return described

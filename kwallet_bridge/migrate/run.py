@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from kwallet_bridge.errors import WalletNotFoundError
 from kwallet_bridge.migrate import keepsake
 from kwallet_bridge.migrate.apply import Applier, Target, at_rest
 from kwallet_bridge.migrate.mending import plan_repair
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.errors import BridgeError
     from kwallet_bridge.migrate.journal import Journal, RunRecord
     from kwallet_bridge.model import WalletName
-    from kwallet_bridge.store.port import ItemBackend, Store
+    from kwallet_bridge.store.port import CollectionId, ItemBackend, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class OpenStore:
     store: Store
     default_wallet: str
     hang_up: Callable[[], None] = lambda: None
+    count_unreadable: Callable[[CollectionId], int] = lambda _: 0
+    """How many items of an unlocked collection it cannot read, and so does not list."""
 
     async def close(self) -> None:
         """Let go of it."""
@@ -59,6 +62,8 @@ class Job:
     wishes: Sequence[Wish]
     warnings: tuple[str, ...] = ()
     repair: bool = False
+    left_out: int = 0
+    """Items of the source that cannot be read."""
     plan: Plan | None = None
     snapshot: Snapshot | None = None
     results: list[Result] = field(default_factory=list)
@@ -72,10 +77,16 @@ async def plan_job(
     decide: Callable[[Row], Policy],
     run: RunRecord | None = None,
 ) -> Plan:
-    """Plan a job; writes nothing."""
+    """Plan a job; writes nothing.
+
+    Raises:
+        WalletNotFoundError: What is to be repaired is not there.
+    """
     collection = await find_collection(
         opened.backend, job.wallet, default_wallet=opened.default_wallet
     )
+    if job.repair and collection is None and job.wallet != opened.default_wallet:
+        raise WalletNotFoundError(f"there is no collection {job.wallet}")
     job.snapshot = await take_snapshot(
         opened.backend, collection, job.wishes, with_folders=job.repair
     )

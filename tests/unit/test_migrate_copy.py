@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from support.keyrings import PASSWORD, keyring_bytes
 from support.migration import Scene
 
+from kwallet_bridge.cli.main import run
 from kwallet_bridge.errors import UsageError
+from kwallet_bridge.keyringfile.format import encode_keyring, parse_keyring
 from kwallet_bridge.migrate.moving import Copied, ensure_apart, read_jobs, remove_copied
 from kwallet_bridge.migrate.session import carry_out
 from kwallet_bridge.store.memory import MemoryBackend
@@ -131,3 +135,27 @@ async def test_collections_are_joined_without_twins(source: Scene, target: Scene
     assert len(await target.backend.search(made, ENTRY)) == 1
     await remove_copied(await source.open_store(), copied)
     assert [[row[2] for row in box] for box in _dump(source)] == [[], [b"w"]]
+
+
+def test_what_cannot_be_read_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copy out of a file with a damaged item says so, and ends with 3."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    keyring = parse_keyring(keyring_bytes(3))
+    keyring.items[1] = keyring.items[1][:-40] + bytes(40)
+    (tmp_path / "one").mkdir()
+    source, password = tmp_path / "one/old.keyring", tmp_path / "password"
+    source.write_bytes(encode_keyring(keyring))
+    password.write_bytes(PASSWORD.reveal())
+    command = ["copy", "--from", f"file:{source}", "--from-password-file", str(password)]
+    target = ["--to", f"file:{tmp_path / 'two/new.keyring'}", "--to-password-file", str(password)]
+    assert run([*command, *target, "--json"]) == 3
+    (copied,) = json.loads(capsys.readouterr().out)["wallets"]
+    assert (copied["left_out"], copied["counts"]) == (1, {"password": {"created": 2}})
+    assert copied["folders"] == [{"folder": "folder 0", "counts": {"password": {"created": 2}}}]
+    assert run([*command, *target]) == 3
+    shown = capsys.readouterr().out
+    assert "left out: 1 " in shown
+    assert "folder 0/: 2 password same" in shown

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from support.migration import KDEWALLET, Scene
 
+from kwallet_bridge.errors import WalletNotFoundError
 from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.migrate.rows import Outcome, Policy
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.session import carry_out
 from kwallet_bridge.migrate.undo import find_run, undo_run
+from kwallet_bridge.model import WalletName
 from kwallet_bridge.store.memory import MemoryBackend
 
 if TYPE_CHECKING:
@@ -119,3 +121,9 @@ async def test_a_sound_entry_wins(scene: Scene) -> None:
     assert ("P/text", sound, b"newer", "text/plain") in _dump(scene)
     await _repair(scene, Policy.REPLACE)
     assert ("P/text", sound, b"two", "text/plain") in _dump(scene)
+
+
+async def test_what_is_not_there_is_not_repaired(scene: Scene) -> None:
+    """Repairing a collection that does not exist is an error, not a success without rows."""
+    with pytest.raises(WalletNotFoundError):
+        await carry_out([Job(WalletName("no such"), (), repair=True)], scene.orders())
