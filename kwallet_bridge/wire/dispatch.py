@@ -83,7 +83,8 @@ class Dispatcher:
         """Answer one call, now or later."""
         bound = self._rows.get((call.member, call.signature))
         if bound is None or call.path not in PATHS or call.interface not in _INTERFACES:
-            _answer_standard(call)
+            # In its turn too, or the answer would overtake those of earlier calls.
+            self.lanes.enter(call.sender, lambda: _answer_in_turn(call))
             return
         self._peers.seen(call.sender)
 
@@ -183,6 +184,14 @@ def _refuse(bound: _Bound, call: IncomingCall, answer: object, text: str = "") -
         call.fail(incoming.FAILED, text or "the request was refused")
     else:
         _reply(bound, call, answer)
+
+
+async def _answer_in_turn(call: IncomingCall) -> None:
+    try:
+        _answer_standard(call)
+    except Exception as error:  # noqa: BLE001  as in _run
+        _log.error("a standard call failed: %s", type(error).__name__)
+        call.fail(incoming.FAILED, "internal error")
 
 
 def _answer_standard(call: IncomingCall) -> None:

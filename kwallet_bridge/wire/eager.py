@@ -11,6 +11,7 @@ the reply. Nothing driven may ask for the current task (``asyncio.timeout`` does
 from __future__ import annotations
 
 import asyncio
+import logging
 import types
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 def step(
@@ -82,6 +84,9 @@ class Drive:
         except StopIteration:
             self._end()
         except asyncio.CancelledError:
+            self._end()
+        except Exception as error:  # noqa: BLE001  what comes after it must go on
+            _log.error("driven work ended in %s", type(error).__name__)
             self._end()
         else:
             self._wait(awaited)

@@ -197,13 +197,6 @@ ROWS = (
         "Only an open collection shows whether it holds something of other programs.",
     ),
     Row(
-        "answers-may-overtake",
-        "All calls are answered in the order in which they arrive.",
-        "One client's calls on one wallet are; an answer that needs no wallet, or another one, "
-        "may come earlier.",
-        "A slow provider or a prompt holds up nobody else.",
-    ),
-    Row(
         "disabled-stays-on-the-bus",
         "With `Enabled=false` the daemon ends at once, and is started again by the next caller.",
         "It stays, says that it is not enabled, and answers -1 to opens.",

@@ -265,15 +265,15 @@ def _draw(speaker: Speaker, calls: int) -> Iterator[Step]:
 
 
 def _burst(speaker: Speaker) -> Burst:
-    """Draw calls on one wallet: only those keep their order, see "answers-may-overtake"."""
     weights = [weight for weight, _ in METHODS]
     makers = [maker for _, maker in METHODS]
     peer = speaker.peer()
     calls: list[Call] = []
     while len(calls) < 6:
         call = speaker.random.choices(makers, weights)[0](speaker)
-        if call.member in BURSTABLE and call.args[0] == OpenHandle(words.WALLETS[0]):
-            calls.append(Call(peer, call.member, call.signature, call.args))
+        if call.member in BURSTABLE:
+            extra = (call.path, call.interface)
+            calls.append(Call(peer, call.member, call.signature, call.args, *extra))
     return Burst(tuple(calls))
 
 

@@ -8,7 +8,7 @@ import pytest
 from dbus_fast import Message
 from support.services import Served
 
-from kwallet_bridge.bus.incoming import FAILED, IncomingCall
+from kwallet_bridge.bus.incoming import FAILED, UNKNOWN_METHOD, IncomingCall
 from kwallet_bridge.errors import (
     BridgeError,
     HandleError,
@@ -41,6 +41,28 @@ class _Line:
     def send_raw(self, encode: Callable[[int], bytes | None]) -> bool:
         """Leave everything to :meth:`send`."""
         return False
+
+
+def _dispatcher(world: Served) -> Dispatcher:
+    return Dispatcher(
+        loop=asyncio.get_running_loop(),
+        service=world.service,
+        contents=world.contents,
+        peers=_Peers(),  # type: ignore[arg-type]
+    )
+
+
+def _call(line: _Line, serial: int, member: str, signature: str, *body: object) -> IncomingCall:
+    message = Message(
+        path="/modules/kwalletd5",
+        interface="org.kde.KWallet",
+        member=member,
+        signature=signature,
+        body=list(body),
+        sender=":1.5",
+        serial=serial,
+    )
+    return IncomingCall(message, line)
 
 
 @pytest.mark.parametrize(
@@ -78,27 +100,29 @@ async def test_what_an_error_is_answered_with(
         monkeypatch.setattr(world.contents, name, fail)
     for name in ("list_folders", "create_folder"):
         monkeypatch.setattr(world.contents, name, fail)
-    dispatcher = Dispatcher(
-        loop=asyncio.get_running_loop(),
-        service=world.service,
-        contents=world.contents,
-        peers=_Peers(),  # type: ignore[arg-type]
-    )
+    dispatcher = _dispatcher(world)
     line = _Line()
     body = [1 if kind == "i" else "x" for kind in signature]
-    message = Message(
-        path="/modules/kwalletd5",
-        interface="org.kde.KWallet",
-        member=member,
-        signature=signature,
-        body=body,
-        sender=":1.5",
-        serial=7,
-    )
-    dispatcher.handle(IncomingCall(message, line))
+    dispatcher.handle(_call(line, 7, member, signature, *body))
     await dispatcher.lanes.drain()
     (sent,) = line.sent
     assert (sent.error_name or sent.body[0]) == answer
     assert "a secret" not in caplog.text
     assert "a secret" not in str(sent.body)
     assert isinstance(error, BridgeError) or "by our fault" in caplog.text
+
+
+async def test_an_unknown_call_waits_for_its_turn() -> None:
+    """The error for a call that nothing answers comes after the answers to earlier calls."""
+    world = Served()
+    world.backend.add_collection("kdewallet")
+    handle = await world.open()
+    dispatcher = _dispatcher(world)
+    line = _Line()
+    arguments = (handle, "F", "k", "value", "app")
+    dispatcher.handle(_call(line, 7, "writePassword", "issss", *arguments))
+    dispatcher.handle(_call(line, 8, "noSuchMethod", ""))
+    assert line.sent == []
+    await dispatcher.lanes.drain()
+    assert [message.reply_serial for message in line.sent] == [7, 8]
+    assert line.sent[1].error_name == UNKNOWN_METHOD

@@ -137,8 +137,8 @@ async def test_a_driven_call_goes_on_as_its_reply_comes() -> None:
     assert log == [message, "after", "next"]
 
 
-async def test_a_failed_or_cancelled_wait_frees_the_lane() -> None:
-    """Errors reach the call; a cancelled wait ends it; either way the next one runs."""
+async def test_a_failed_or_cancelled_wait_frees_the_lane(caplog: pytest.LogCaptureFixture) -> None:
+    """Errors reach the call; a cancelled wait or a bug ends it; in any case the next one runs."""
     loop = asyncio.get_running_loop()
     lanes = Lanes(loop)
     reply, never = ReplyFuture(loop=loop), loop.create_future()
@@ -153,12 +153,18 @@ async def test_a_failed_or_cancelled_wait_frees_the_lane() -> None:
     async def cancelled() -> None:
         await never
 
+    async def breaks() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("private")
+
     async def last() -> None:
         log.append("last")
 
-    for work in (fails, cancelled, last):
+    for work in (fails, cancelled, breaks, last):
         lanes.enter("lane", work)
     reply.fail(ValueError())
     never.cancel()
     await lanes.drain()
     assert log == ["failed", "last"]
+    assert "ended in ValueError" in caplog.text
+    assert "private" not in caplog.text
