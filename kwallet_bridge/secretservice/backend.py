@@ -12,8 +12,8 @@ from kwallet_bridge.secretservice import names, reading, writing
 from kwallet_bridge.secretservice.client import MalformedReplyError, ObjectGoneError
 from kwallet_bridge.secretservice.link import ProviderLink
 from kwallet_bridge.secretservice.quirks import UNKNOWN
-from kwallet_bridge.secretservice.shared import join_or_start
 from kwallet_bridge.secretservice.signals import resolve
+from kwallet_bridge.shared import join_or_start
 from kwallet_bridge.store.port import Collection, CollectionId, ItemId
 
 if TYPE_CHECKING:

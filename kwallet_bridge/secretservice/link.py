@@ -13,8 +13,8 @@ from kwallet_bridge.errors import BusError, BusReplyError, BusTimeoutError, Stor
 from kwallet_bridge.secretservice import names
 from kwallet_bridge.secretservice.client import translate
 from kwallet_bridge.secretservice.provider import Provider
-from kwallet_bridge.secretservice.shared import SharedRun, join_or_start
 from kwallet_bridge.secretservice.signals import interpret
+from kwallet_bridge.shared import SharedRun, join_or_start
 from kwallet_bridge.store.port import BackendGone, BackendReturned
 
 if TYPE_CHECKING:

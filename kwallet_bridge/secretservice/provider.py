@@ -14,7 +14,7 @@ from kwallet_bridge.secretservice.client import ServiceClient
 from kwallet_bridge.secretservice.prompt import Prompts
 from kwallet_bridge.secretservice.quirks import NAMES, PROGRAMS, ROWS, UNKNOWN
 from kwallet_bridge.secretservice.session import Session, open_session
-from kwallet_bridge.secretservice.shared import SharedRun, join_or_start
+from kwallet_bridge.shared import SharedRun, join_or_start
 
 if TYPE_CHECKING:
     from kwallet_bridge.bus.port import Bus

@@ -17,7 +17,7 @@ from kwallet_bridge.secretservice.client import (
     SessionLostError,
 )
 from kwallet_bridge.secretservice.session import UndecryptableError
-from kwallet_bridge.secretservice.shared import run_windowed
+from kwallet_bridge.shared import run_windowed
 from kwallet_bridge.store.port import ItemId, ItemInfo
 
 if TYPE_CHECKING:

@@ -167,29 +167,39 @@ class Directory:
         self._name_all()
         for gone in old_boxes.keys() - boxes.keys():
             self._record.pop(gone, None)
-        events = list(self._changes(old_boxes, old_names)) if seen else []
+        closed, opened = self._changes(old_boxes, old_names) if seen else ([], [])
         for found, box in old_boxes.items():
             if not box.locked and (found not in boxes or boxes[found].locked):
                 self._closed(found)
+        events: list[StoreEvent] = list(closed)
         if seen and not (set(old_listing) ^ set(self._listing)) <= self._own_names:
             events.append(WalletsChanged())
-        for event in events:
+        for event in (*events, *opened):
             self._emit(event)
 
     def _changes(
         self,
         old_boxes: Mapping[CollectionId, Collection],
         old_names: Mapping[CollectionId, WalletName],
-    ) -> Iterator[StoreEvent]:
-        """Tell which wallets others locked or unlocked."""
-        for found, old in old_boxes.items():
-            new = self._boxes.get(found)
-            name = old_names.get(found)
-            if name is None or name in self._own_names:
+    ) -> tuple[list[WalletLocked], list[WalletUnlocked]]:
+        """Tell which wallets others closed and opened.
+
+        A name that means another collection than before is closed too: who has it open would
+        find what it knows absent.
+        """
+        new_names = {box.id: name for name, box in self._names.items()}
+        closed, opened = [], []
+        for found in {**old_boxes, **self._boxes}:
+            before = _open_name(old_boxes.get(found), old_names)
+            after = _open_name(self._boxes.get(found), new_names)
+            if before == after:
                 continue
-            locked = new is None or new.locked
-            if locked != old.locked and self._own_locks.get(found) is not locked:
-                yield WalletLocked(name) if locked else WalletUnlocked(name)
+            own = self._own_locks.get(found)
+            if before is not None and before not in self._own_names and own is not True:
+                closed.append(WalletLocked(before))
+            if after is not None and after not in self._own_names and own is not False:
+                opened.append(WalletUnlocked(after))
+        return closed, opened
 
     # --- our own changes ------------------------------------------------------------------------
 
@@ -285,3 +295,9 @@ class Directory:
         if name is None:
             name = WalletName(self._settings.aliases.get(wallet, ""))
         return self._names.get(name)
+
+
+def _open_name(
+    box: Collection | None, names: Mapping[CollectionId, WalletName]
+) -> WalletName | None:
+    return names.get(box.id) if box is not None and not box.locked else None

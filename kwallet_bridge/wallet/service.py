@@ -19,6 +19,7 @@ from kwallet_bridge.errors import (
     WalletNotFoundError,
 )
 from kwallet_bridge.model import DEFAULT_FOLDERS, AppId, Handle, WalletName
+from kwallet_bridge.shared import SharedRun, join_or_start
 from kwallet_bridge.store import port
 from kwallet_bridge.wallet import events
 from kwallet_bridge.wallet.access import AccessRules
@@ -71,6 +72,7 @@ class WalletService:
         self._prepared: set[WalletName] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._starters: dict[WalletName, list[AppId]] = {}
+        self._starting: dict[str, SharedRun[port.WalletState]] = {}
         self._opening: dict[str, set[asyncio.Task[Handle]]] = {}
         self._idle = IdleWatch(self._loop, wallets, self._close_idle)
         self._apply(read_settings())
@@ -214,13 +216,15 @@ class WalletService:
         starters = self._starters.setdefault(wallet, [])
         starters.append(appid)
         first = starters[0]
+        window = str(window_id) if window_id > 0 else ""
         try:
-            state = await self._make_usable(wallet, str(window_id) if window_id > 0 else "")
+            state = await join_or_start(
+                self._starting, wallet, lambda: self._make_usable(wallet, window)
+            )
         finally:
             starters.remove(appid)
             if not starters:
                 self._starters.pop(wallet, None)
-        self._admit_usable(wallet, created=state is port.WalletState.ABSENT)
         return state is not port.WalletState.UNLOCKED and first == appid
 
     async def _make_usable(self, wallet: WalletName, window: str) -> port.WalletState:
@@ -229,11 +233,12 @@ class WalletService:
             await self._store.create_wallet(wallet, window_id=window)
         elif state is port.WalletState.LOCKED:
             await self._store.unlock(wallet, window_id=window)
+        self._admit_usable(wallet, created=state is port.WalletState.ABSENT)
         return state
 
     def _admit_usable(self, wallet: WalletName, *, created: bool) -> None:
         if self._wallets.by_name(wallet) is not None:
-            return  # another open was first, or the provider's signal was
+            return  # the provider's signal was first
         self._admit(wallet)
         if created:
             self._prepared.add(wallet)
@@ -261,14 +266,17 @@ class WalletService:
             self._tell(events.FolderListUpdated(wallet))
 
     async def _find_open(self, wallet: WalletName) -> OpenWallet | None:
-        """Find an open wallet; one that is unlocked in the store counts, as after PAM's open."""
+        """Find an open wallet; one that is unlocked in the store counts, as after PAM's open.
+
+        One that is just being opened counts only once ``walletOpened`` was told.
+        """
         opened = self._wallets.by_name(wallet)
         if opened is not None or not wallet or wallet in self._closed_here:
             return opened
         state = await self._store.wallet_state(wallet)
         wallet = self._store.canonical(wallet)
         opened = self._wallets.by_name(wallet)
-        if opened is not None or wallet in self._closed_here:
+        if opened is not None or wallet in self._closed_here or wallet in self._starting:
             return opened
         return self._admit(wallet) if state is port.WalletState.UNLOCKED else None
 

@@ -466,6 +466,28 @@ async def test_a_locked_database_keeps_its_name() -> None:
     assert await it.store.wallet_state(name) is WalletState.LOCKED
 
 
+async def test_a_collection_of_others_is_open_as_it_comes() -> None:
+    """One that another program makes is told as unlocked after the list changed, a locked one not."""
+    it = Fixture()
+    await it.store.list_wallets()
+    it.memory.add_collection("theirs")
+    assert await expect(it.events, WalletUnlocked(WalletName("theirs"))) == [WalletsChanged()]
+    it.memory.add_collection("closed", locked=True)
+    assert await expect(it.events, WalletsChanged()) == []
+    await it.store.list_wallets()
+    assert it.told() == []
+
+
+async def test_a_name_that_moves_to_another_collection_is_closed() -> None:
+    """Who has the default wallet open is told when another collection takes its name."""
+    it = Fixture(label="Login")
+    await it.store.list_wallets()
+    it.memory.add_collection(W)
+    login = WalletUnlocked(WalletName("Login"))
+    told = await expect(it.events, WalletUnlocked(W))
+    assert told == [WalletLocked(W), WalletsChanged(), login]
+
+
 async def test_two_collections_of_one_label_are_one_wallet() -> None:
     """Of equal labels one is chosen, always the same."""
     it = Fixture(label="Login")

@@ -69,6 +69,45 @@ async def test_a_missing_wallet_is_made_by_open_alone(served: Served) -> None:
     ]
 
 
+async def test_opens_of_a_missing_wallet_share_its_making(served: Served) -> None:
+    """Three at once make one collection by one prompt, and it is told once."""
+    opens = [served.open(AppId(name), NEW) for name in ("a", "b", "c")]
+    handles = await asyncio.gather(*opens)
+    assert len(set(handles)) == 1
+    assert served.backend.prompts == 1
+    assert len(await served.backend.collections()) == 2
+    told = served.heard()
+    assert told.count(events.WalletCreated(NEW)) == told.count(events.WalletOpened(NEW)) == 1
+
+
+async def test_a_wallet_is_open_once_it_was_told(served: Served) -> None:
+    """While a wallet is being made for one program it is not open for another."""
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def gate(called: str) -> None:
+        if called == "create_item":
+            entered.set()
+            await go_on.wait()
+
+    served.backend.gate = gate
+    opening = asyncio.ensure_future(served.open(wallet=NEW))
+    await entered.wait()
+    assert not await served.service.is_open_wallet("", wallet=NEW)
+    go_on.set()
+    assert await opening > 0
+    assert events.WalletOpened(NEW) in served.heard()
+    assert await served.service.is_open_wallet("", wallet=NEW)
+
+
+async def test_a_wallet_that_others_make_is_open(served: Served) -> None:
+    """Listeners hear that the list changed, then that the new wallet is open."""
+    assert await served.service.list_wallets("") == [WALLET]
+    served.backend.add_collection("new")
+    await _until(lambda: len(served.told) == 2)
+    assert served.heard() == [events.WalletListDirty(), events.WalletOpened(NEW)]
+    assert await served.service.is_open_wallet("", wallet=NEW)
+
+
 @pytest.mark.parametrize("wallet", ["", "new"])
 async def test_a_refused_open_is_answered_and_told(served: Served, wallet: str) -> None:
     """No name, or a person who says no, is -1 for the caller and for who waits for the signal."""
