@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import DAEMON, DAEMON_PATH
 from kwallet_bridge.bus.port import SignalMatch
-from kwallet_bridge.errors import BusError
+from kwallet_bridge.errors import BusError, BusReplyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,9 +82,11 @@ class Peers:
         # Asked after the match was set: a peer that left before it is noticed here.
         try:
             (pid,) = await self._bus.call_daemon("GetConnectionUnixProcessID", "s", [peer])
-        except BusError:
+        except BusReplyError:
             self._forget(peer)
             return
+        except BusError:
+            return  # the bus is slow or gone, which says nothing of the peer
         if peer in self._known:
             number = int(str(pid))
             self._known[peer] = PeerProgram(number, _executable(number))
@@ -92,12 +94,12 @@ class Peers:
     def _on_owner_changed(self, signal: Signal) -> None:
         name, _, owner = signal.body
         if not owner and isinstance(name, str) and name in self._known:
-            self._bus.send_call(DAEMON, DAEMON_PATH, DAEMON, "RemoveMatch", "s", [_rule(name)])
             self._forget(name)
 
     def _forget(self, peer: str) -> None:
         if peer in self._known:
             del self._known[peer]
+            self._bus.send_call(DAEMON, DAEMON_PATH, DAEMON, "RemoveMatch", "s", [_rule(peer)])
             self._vanished(peer)
 
 
