@@ -87,9 +87,16 @@ class World:
             assert reply.value == 0
         return {place: stored for place, (*_, stored) in SEED.items()}
 
-    def open(self) -> None:
-        """Open the wallet."""
-        self.handle = self.client.open(WALLET, APP)
+    def open(self, *, limit: float = 1.0) -> None:
+        """Open the wallet, within a second of the provider's return."""
+        started = time.monotonic()
+        while True:
+            handle = self.client.ask("open", "sxs", WALLET, 0, APP).value
+            took = time.monotonic() - started
+            if isinstance(handle, int) and handle > 0:
+                break
+            assert took < limit, "the daemon does not serve a second after the provider's return"
+        self.handle = handle
 
     def forget(self) -> None:
         """Have the daemon know nothing of what the wallet holds, which is closed."""
@@ -125,13 +132,8 @@ class World:
             self.fake.do(lambda fake: fake.faults.clear())
         started = time.monotonic()
         self.check_handle()
-        while True:
-            handle = self.client.ask("open", "sxs", WALLET, 0, APP).value
-            took = time.monotonic() - started
-            if isinstance(handle, int) and handle > 0:
-                break
-            assert took < limit, "the daemon does not serve a second after the provider's return"
-        self.handle = handle
+        self.open(limit=limit)
+        took = time.monotonic() - started
         assert took < limit, f"the daemon served again after {took:.2f} s only"
         return took
 

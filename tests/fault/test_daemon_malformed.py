@@ -10,8 +10,8 @@ GROWTH = 1.05
 
 def test_malformed_messages_harm_nobody() -> None:
     """Nothing crashes, memory does not grow, and another client waits under 50 ms (p99)."""
-    figures = attack("7", messages=2500, huge=False)
-    assert figures.sent >= 2500
+    figures = attack("7", messages=1500, huge=False)
+    assert figures.sent >= 1500
     assert figures.dropped > 0
     assert figures.rss_after <= figures.rss_before * GROWTH, str(figures)
     assert figures.probes["wrong"] == 0, str(figures)

@@ -28,20 +28,18 @@ SMOKE = (
 def lower_bounds(text: str) -> list[str]:
     """Turn every ``name>=version`` of a pyproject.toml into ``name==version``."""
     project = tomllib.loads(text)
-    wanted = [
-        *project["project"]["dependencies"],
-        *project["project"]["optional-dependencies"]["gui"],
-        *project["dependency-groups"]["test"],
-    ]
-    pinned = []
-    for requirement in wanted:
-        found = re.fullmatch(r"([\w.-]+)>=([\w.]+)", requirement)
-        if found is None:
-            raise ValueError(f"{requirement} has no lower bound")
-        pinned.append(
-            f"{found[1]}=={found[2]}.*" if "." not in found[2] else f"{found[1]}=={found[2]}"
-        )
-    return pinned
+    gui = project["project"]["optional-dependencies"]["gui"]
+    exact = [_pin(wanted, "") for wanted in (*project["project"]["dependencies"], *gui)]
+    # A wheel of PyQt6 works with the Qt of its own minor version only.
+    exact += [_pin(wanted.replace("PyQt6", "PyQt6-Qt6"), ".*") for wanted in gui]
+    return exact + [_pin(wanted, ".*") for wanted in project["dependency-groups"]["test"]]
+
+
+def _pin(requirement: str, ending: str) -> str:
+    found = re.fullmatch(r"([\w.-]+)>=([\w.]+)", requirement)
+    if found is None:
+        raise ValueError(f"{requirement} has no lower bound")
+    return f"{found[1]}=={found[2]}{ending}"
 
 
 def main() -> int:
