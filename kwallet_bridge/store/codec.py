@@ -53,10 +53,21 @@ _OWN_TYPES = {
     EntryType.MAP: "map",
 }
 _PROVIDER_ATTRIBUTES = frozenset(
-    {CONTENT_TYPE, "Title", "UserName", "URL", "Notes", "Uuid", "Path", "Totp"}
+    {
+        CONTENT_TYPE,
+        "FDO_SECRETS_CONTENT_TYPE",
+        "Title",
+        "UserName",
+        "URL",
+        "Notes",
+        "Uuid",
+        "Path",
+        "Totp",
+    }
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+_ROUND_BRACES = str.maketrans("{}", "()")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -167,6 +178,16 @@ def encode_value(entry: Entry) -> ItemSecret:
 def as_octets(item: NewItem) -> NewItem:
     """Build the same item for providers that rewrite text."""
     return NewItem(item.label, item.attributes, ItemSecret(item.secret.value, OCTETS))
+
+
+def without_placeholders(item: NewItem) -> NewItem:
+    """Build the same item for providers that expand placeholders: none in the label.
+
+    KeePassXC expands titles within titles: two ``{TITLE}`` in one keep it busy until it breaks,
+    and so may two placeholders in a secret.
+    """
+    made = NewItem(item.label.translate(_ROUND_BRACES), item.attributes, item.secret)
+    return as_octets(made) if item.secret.value.reveal().count(b"{") > 1 else made
 
 
 def _encode_password(value: bytes) -> ItemSecret:

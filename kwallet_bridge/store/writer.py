@@ -66,6 +66,7 @@ class Writer:
         item = codec.encode_entry(folder, key, entry)
         new_folder, old = await self._look(site, folder, key)
         mine.update(row.id for row in old)
+        item = self._as_taken(item)
         job = _Job(site, folder, key, entry, item, list(old), mine, {})
         if not self._in_place(job):
             job.held = await self.read_secrets(site, [row.id for row in old])
@@ -84,7 +85,7 @@ class Writer:
 
     async def write_marker(self, site: Site, folder: FolderName, mine: set[ItemId]) -> None:
         """Make a folder exist without entries."""
-        item = codec.folder_marker(folder)
+        item = self._as_taken(codec.folder_marker(folder))
         made = await self._create(site, item, mine)
         if made not in await self._finder.search(site, item.attributes):
             raise ReadBackError("the store does not keep an empty folder")
@@ -226,6 +227,9 @@ class Writer:
         if row.id in job.held:
             await self._backend.delete_item(row.id)
             job.site.check()
+
+    def _as_taken(self, item: NewItem) -> NewItem:
+        return codec.without_placeholders(item) if self._backend.quirks.rewrites_text else item
 
     async def _create(self, site: Site, item: NewItem, mine: set[ItemId]) -> ItemId:
         made = await self._backend.create_item(site.collection, item, replace=True)

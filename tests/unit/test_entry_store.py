@@ -253,6 +253,19 @@ async def test_expanded_text_is_kept_as_octets() -> None:
     assert [row[3] for row in it.memory.dump(it.box)] == ["application/octet-stream"]
 
 
+@pytest.mark.parametrize("text", ["{TITLE}{TITLE}", "{PASSWORD}{PASSWORD}"])
+async def test_no_placeholder_meets_another(text: str) -> None:
+    """KeePassXC expands titles in titles without end: no label has one, no text has two."""
+    it = Fixture(Quirks(rewrites_text=True))
+    await it.store.write(W, FolderName(text), Key(text), password(text))
+    await it.store.create_folder(W, FolderName(text * 2))
+    infos = await it.memory.read_items(await it.memory.search(it.box, {}))
+    assert not any("{" in info.label for info in infos.values())
+    secrets = await it.memory.read_secrets(await it.memory.search(it.box, {"user": text}))
+    assert [secret.content_type for secret in secrets.values()] == ["application/octet-stream"]
+    assert await it.store.read(W, FolderName(text), Key(text)) == password(text)
+
+
 async def test_null_values_become_empty_where_maps_are_rewritten() -> None:
     """A provider without null keeps the map with empty texts; bytes it cannot keep are refused."""
     it = Fixture(Quirks(rewrites_maps=True))
