@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from conformance.conversation import WRITES, Call, Exchange
+from conformance.conversation import OPENS, WRITES, Call, Exchange
 from conformance.differences import ROWS, Known, Place
 from conformance.player import DEFAULT_FOLDERS
 from conformance.words import WALLETS
@@ -51,6 +51,7 @@ class Folders:
     )
     implicit: dict[str, set[str]] = field(default_factory=dict)
     labels: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
+    closed: set[str] = field(default_factory=set)
 
     def known(self, exchange: Exchange) -> Known:
         """Tell what is known about the folder that a call speaks of."""
@@ -58,7 +59,8 @@ class Folders:
         if not isinstance(call, Call):
             return Known(Place.NONE, {})
         wallet, folder = _spoken_of(exchange, call)
-        return Known(self._place(wallet, folder), self.labels.get((wallet, folder), {}))
+        labels = self.labels.get((wallet, folder), {})
+        return Known(self._place(wallet, folder), labels, wallet in self.closed)
 
     def _place(self, wallet: str, folder: str | None) -> Place:
         if folder in self.implicit.get(wallet, ()):
@@ -70,8 +72,11 @@ class Folders:
         for notice in exchange.notices:
             if notice.member == "walletClosed" and notice.signature == "s":
                 self._reload(str(_first(notice.body)))
+                self.closed.add(str(_first(notice.body)))
             if notice.member == "walletDeleted":
                 self._forget(str(_first(notice.body)))
+        if isinstance(exchange.said, Call) and exchange.said.member in OPENS:
+            self.closed.discard(str(exchange.said.args[0]))
         if isinstance(exchange.said, Call) and exchange.wallet and exchange.answer:
             self._follow_call(exchange.said, exchange.wallet, _first(exchange.answer.body))
 
@@ -107,6 +112,7 @@ class Folders:
 
     def _forget(self, wallet: str) -> None:
         self._reload(wallet)
+        self.closed.discard(wallet)
         self.made[wallet] = set(DEFAULT_FOLDERS)
         self.implicit.pop(wallet, None)
 

@@ -28,6 +28,7 @@ class Known:
 
     place: Place
     labels: Mapping[str, str]  # key to the name it had before it was renamed
+    closed: bool = False  # the wallet was open and is not any more
 
 
 Excuse = Callable[[Exchange, Exchange, Known], bool]
@@ -68,6 +69,15 @@ def _knows_folder(expected: Exchange, actual: Exchange, known: Known) -> bool:
     return asked and expected.events == (true,) and actual.events == (false,)
 
 
+def _closed_may_hold_it(expected: Exchange, actual: Exchange, known: Known) -> bool:
+    call = expected.said
+    if not isinstance(call, Call) or not known.closed:
+        return False
+    asked = call.member in {"folderDoesNotExist", "keyDoesNotExist"}
+    true, false = Answer("", "b", [True]), Answer("", "b", [False])
+    return asked and expected.events == (true,) and actual.events == (false,)
+
+
 def _closed_has_no_users(expected: Exchange, actual: Exchange, _known: Known) -> bool:
     call = expected.said
     if not isinstance(call, Call) or call.member != "users" or len(actual.events) != 2:
@@ -89,6 +99,7 @@ def _lists_old_names(expected: Exchange, actual: Exchange, known: Known) -> bool
     return before == Answer("", "a{sv}", [[(key, relabelled[key]) for key in order]])
 
 
+CLOSED_HIDES = "closed-wallets-may-hold-anything"
 ROWS = (
     Row(
         "users-of-a-closed-wallet",
@@ -111,6 +122,16 @@ ROWS = (
         "They say false at once.",
         "A program told that its secret does not exist may make a new one over it.",
         _knows_folder,
+    ),
+    Row(
+        CLOSED_HIDES,
+        "`folderDoesNotExist` and `keyDoesNotExist` of a closed wallet answer out of hashes "
+        "that its file holds in clear.",
+        "They say false, so that programs open the wallet and look, where the provider shows "
+        "nothing of a locked collection: KeePassXC, oo7 and the encrypted file. "
+        "Over gnome-keyring and ksecretd they answer as kwalletd5 does.",
+        "A program told that its secret does not exist may make a new one over it.",
+        _closed_may_hold_it,
     ),
     Row(
         "empty-wallets-are-furnished",

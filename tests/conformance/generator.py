@@ -32,8 +32,12 @@ class Profile:
     """What a provider lets a conversation do."""
 
     closing: bool = True  # it can be unlocked again without a person
+    leaving: bool = True  # the same, where the last application's leaving closes
     deleting: bool = True  # it makes and deletes collections without a person
     control_characters: bool = True  # names keep them
+    case: bool = True  # it tells names of wallets apart that differ in case only
+    references: bool = True  # it keeps text that holds "{REF:"
+    odd_maps: bool = True  # maps come back as given, null values and damaged ones too
 
 
 @dataclass
@@ -51,7 +55,8 @@ class Speaker:
         self.keys = [*self.random.sample(words.PLAIN_NAMES, 2), *self.random.sample(odd, 3)]
 
     def _allowed(self, name: str) -> bool:
-        return self.profile.control_characters or name.isprintable()
+        kept = self.profile.control_characters or name.isprintable()
+        return kept and (self.profile.references or words.REFERENCE not in name)
 
     def peer(self) -> int:
         """Draw a connection."""
@@ -67,7 +72,8 @@ class Speaker:
 
     def any_wallet(self) -> str:
         """Draw a wallet's name, existing or not."""
-        odd = (words.MISSING_WALLET, "", "KDEWALLET", "kdewallet/", "*")
+        other_case = words.WALLETS[0].upper() if self.profile.case else ""
+        odd = (words.MISSING_WALLET, "", other_case, "kdewallet/", "*")
         return self.random.choice(odd) if self.random.random() < 0.25 else self.wallet()
 
     def handle(self) -> object:
@@ -90,6 +96,19 @@ class Speaker:
     def pattern(self) -> str:
         """Draw a wildcard pattern, or an entry's name as one."""
         return self.random.choice(words.PATTERNS) if self.random.random() < 0.7 else self.key()
+
+    def text(self) -> str:
+        """Draw a password."""
+        while True:
+            text = self.random.choice(words.TEXTS)
+            if self.profile.references or words.REFERENCE not in text:
+                return text
+
+    def map(self) -> bytes:
+        """Draw the bytes of a map."""
+        if self.profile.odd_maps:
+            return words.any_map(self.random)
+        return self.random.choice(words.SIMPLE_MAPS)
 
     def call(self, member: str, signature: str, *args: object) -> Call:
         """Build a call from a drawn connection."""
@@ -138,12 +157,12 @@ def _list_method(member: str) -> Maker:
 
 
 def _write_password(s: Speaker) -> Call:
-    text = s.random.choice(words.TEXTS)
+    text = s.text()
     return s.call("writePassword", "issss", s.handle(), s.folder(), s.key(), text, s.appid())
 
 
 def _write_map(s: Speaker) -> Call:
-    value = words.any_map(s.random)
+    value = s.map()
     return s.call("writeMap", "issays", s.handle(), s.folder(), s.key(), value, s.appid())
 
 
@@ -154,6 +173,8 @@ def _write_bytes(s: Speaker) -> Call:
 
 def _write_typed(s: Speaker) -> Call:
     value, kind = words.any_bytes(s.random), s.random.choice((1, 1, 2, 3))
+    if kind == 3 and not s.profile.odd_maps:
+        value = s.map()
     place = (s.handle(), s.folder(), s.key())
     return s.call("writeEntry", "issayis", *place, value, kind, s.appid())
 
@@ -240,7 +261,8 @@ def converse(seed: str, calls: int, profile: Profile | None = None) -> Conversat
     """Draw a conversation of ``calls`` calls."""
     random = Random(seed)
     speaker = Speaker(random, profile or Profile())
-    leave_open = not speaker.profile.closing or random.random() < 0.8
+    closes = speaker.profile.closing and speaker.profile.leaving
+    leave_open = not closes or random.random() < 0.8
     opening = (Call(0, "open", "sxs", ("kdewallet", 0, "app")),)
     steps = (*opening, *_draw(speaker, calls - 1))
     return Conversation(seed, Settings(leave_open=leave_open), steps)

@@ -11,15 +11,28 @@ from typing import TYPE_CHECKING, Protocol
 
 from conformance.generator import Profile
 from conformance.words import DENIED_APPID, WALLETS
+from support.client import KWalletClient
+from support.fake_daemon import FakeDaemon
+from support.keepassxc import KeePassXC
 from support.keyring_admin import KeyringAdmin
-from support.peers import KWALLETRC, Bridge, GnomeKeyring, Kwalletd, TranslationLayer
+from support.peers import (
+    KWALLETRC,
+    PASSWORD,
+    Bridge,
+    GnomeKeyring,
+    Ksecretd,
+    Kwalletd,
+    TranslationLayer,
+    Xvfb,
+)
 from support.private_bus import PrivateBus, private_bus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from conformance.conversation import Settings
-    from support.client import KWalletClient
+
+SETUP = "setup"
 
 
 class Subject(Protocol):
@@ -85,6 +98,24 @@ class OverKeyring:
         return "walletOpened"
 
 
+@dataclass
+class Unattended:
+    """Our daemon over a store that opens without a person whenever it is asked to."""
+
+    bus: PrivateBus
+
+    def client(self) -> KWalletClient:
+        """Connect to its bus."""
+        return self.bus.client()
+
+    def reopen(self, wallet: str) -> str:
+        """Open it as one more application, and leave it open."""
+        with KWalletClient.connect(self.bus.address) as client:
+            handle = client.open(wallet, SETUP)
+            client.ask("close", "ibs", handle, False, SETUP)
+        return "walletOpened"
+
+
 @contextlib.contextmanager
 def kwalletd5(settings: Settings) -> Iterator[Subject]:
     """Debian's kwalletd5: the oracle."""
@@ -113,6 +144,52 @@ def bridge(settings: Settings) -> Iterator[Subject]:
 
 
 @contextlib.contextmanager
+def bridge_file(settings: Settings) -> Iterator[Subject]:
+    """Our daemon over a keyring file of its own."""
+    with private_bus() as bus:
+        password = bus.folder / "password"
+        password.write_text(PASSWORD, encoding="utf-8")
+        password.chmod(0o600)
+        arguments = ("--store-password-file", str(password))
+        store = f"file:{bus.data / 'wallets' / 'default.keyring'}"
+        with Bridge(bus, store=store, arguments=arguments, config=kwalletrc(settings)):
+            yield Unattended(bus)
+
+
+@contextlib.contextmanager
+def bridge_keepassxc(settings: Settings) -> Iterator[Subject]:
+    """Our daemon over a database that KeePassXC has open."""
+    with (
+        private_bus() as bus,
+        Xvfb(bus) as display,
+        # 2.7.4 breaks when it is written to while it saves.
+        KeePassXC(bus, display, autosave=False),
+        Bridge(bus, config=kwalletrc(settings)),
+    ):
+        yield Unattended(bus)
+
+
+@contextlib.contextmanager
+def bridge_ksecretd(settings: Settings) -> Iterator[Subject]:
+    """Our daemon over KDE's own provider, in the root that KWB_SID_ROOT names."""
+    root = Path(os.environ["KWB_SID_ROOT"])
+    config = kwalletrc(settings)
+    with private_bus(root) as bus, Ksecretd(bus, config=config), Bridge(bus, config=config):
+        yield Unattended(bus)
+
+
+@contextlib.contextmanager
+def bridge_oo7_like(settings: Settings) -> Iterator[Subject]:
+    """Our daemon over the stand-in with oo7's quirks."""
+    with (
+        private_bus() as bus,
+        FakeDaemon(bus, "oo7"),
+        Bridge(bus, config=kwalletrc(settings)),
+    ):
+        yield Unattended(bus)
+
+
+@contextlib.contextmanager
 def translation(_: Settings) -> Iterator[Subject]:
     """KDE's translation layer over gnome-keyring, in the root that KWB_SID_ROOT names."""
     root = Path(os.environ["KWB_SID_ROOT"])
@@ -134,5 +211,16 @@ SUBJECTS = {
     "kwalletd5": Candidate(kwalletd5, Profile()),
     "kwalletd6": Candidate(kwalletd6, Profile()),
     "bridge": Candidate(bridge, Profile()),
+    "bridge-file": Candidate(bridge_file, Profile(leaving=False)),
+    # Locked, it asks for the database's password; a new collection is a new database.
+    "bridge-keepassxc": Candidate(
+        bridge_keepassxc,
+        Profile(closing=False, deleting=False, control_characters=False, references=False),
+    ),
+    "bridge-ksecretd": Candidate(
+        bridge_ksecretd, Profile(closing=False, deleting=False, odd_maps=False)
+    ),
+    # It forgets the case of a collection's label, so that no name differs from another by that.
+    "bridge-oo7-like": Candidate(bridge_oo7_like, Profile(leaving=False, case=False)),
     "translation": Candidate(translation, Profile()),
 }

@@ -13,6 +13,7 @@ WALLETS = ("kdewallet", "second")
 MISSING_WALLET = "no such wallet"
 APPIDS = ("app", "", "other app", "приложение/é")
 DENIED_APPID = "denied"
+REFERENCE = "{REF:"  # KeePassXC looks up what follows, and refuses what it cannot find
 
 PLAIN_NAMES = ("a", "b", "Passwords", "Form Data", "Python", "Chromium Keys", "key", "Key")
 ODD_NAMES = (
@@ -135,6 +136,15 @@ MAPS = (
     qmap(("ключ", "{TITLE}{REF:P@I:0}")),
     qmap(("k", "\ud800")),
     qmap(("\U0001f511", "\x00x\x00")),
+    qmap(*((f"{n:03}", "v" * n) for n in range(60))),
+)
+# What survives being parsed and written again as an object of strings.
+SIMPLE_MAPS = (
+    qmap(),
+    qmap(("a", "b")),
+    qmap(("a", "b"), ("c", "")),
+    qmap(("", "")),
+    qmap(("ключ", "{TITLE}{REF:P@I:0}")),
     qmap(*((f"{n:03}", "v" * n) for n in range(60))),
 )
 BLOBS = (

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from support.private_bus import PrivateBus
 
 SERVICE = "org.freedesktop.Secret.Service"
+COLLECTION = "org.freedesktop.Secret.Collection"
 PATH = "/org/freedesktop/secrets"
 GROUP = uuid.UUID(int=0x0123456789ABCDEF0123456789ABCDEF)
 EXPORT = """\
@@ -91,7 +92,7 @@ class KeePassXC(Peer):
         )
 
     def settle(self) -> None:
-        """Wait until the database is exposed as a collection."""
+        """Wait until the database is exposed as an unlocked collection."""
         client = self.bus.client()
         client.subscribe(f"type='signal',sender='{SECRETS}'")
         while not self._exposed():
@@ -99,18 +100,18 @@ class KeePassXC(Peer):
             client.arrivals.clear()
 
     def _exposed(self) -> bool:
+        collections = self._property(PATH, SERVICE, "Collections")
+        assert isinstance(collections, list)
+        return any(not self._property(path, COLLECTION, "Locked") for path in collections)
+
+    def _property(self, path: str, interface: str, name: str) -> object:
         reply = self.bus.client().call(
-            SECRETS,
-            PATH,
-            "org.freedesktop.DBus.Properties",
-            "Get",
-            "ss",
-            [SERVICE, "Collections"],
+            SECRETS, path, "org.freedesktop.DBus.Properties", "Get", "ss", [interface, name]
         )
         if reply.error:
             raise ClientError(reply.error)
-        value = reply.value
-        return isinstance(value, tuple) and bool(value[1])
+        assert isinstance(reply.value, tuple)
+        return reply.value[1]
 
     def _write_settings(self) -> None:
         folder = self.bus.config / "keepassxc"

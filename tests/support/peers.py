@@ -167,12 +167,16 @@ class Ksecretd(Peer):
 
     name = SECRETS
 
+    def __init__(self, bus: PrivateBus, *, config: str = KWALLETRC) -> None:
+        super().__init__(bus)
+        self._config = config
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start it inside of the bus's root, handing over the key as pam_kwallet does."""
         folder = self.bus.data / "kwalletd"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "kdewallet.salt").write_bytes(SALT)
-        self.bus.write_config("kwalletrc", KWALLETRC)
+        self.bus.write_config("kwalletrc", self._config)
         return start_ksecretd(self.bus, pam_key())
 
 

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bridge answers as kwalletd5 does, whatever keeps the entries."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+from conformance.runs import explain, run
+
+CALLS = 1000
+
+
+def compare(subject: str, seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Play one seed, print the figures, and fail on a difference."""
+    seed = secrets.token_hex(4) if seed == "fresh" else seed
+    result = run(subject, [seed], calls=CALLS)
+    with capsys.disabled():
+        print(f"\n{result}")  # noqa: T201  a fresh seed must be known to be repeated
+    assert result.comparison.compared >= CALLS * 0.95 or result.failing
+    assert not result.failing, explain(result.failing[0], subject)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", ["plasma", "fresh"])
+@pytest.mark.parametrize("subject", ["bridge-file", "bridge-oo7-like"])
+def test_nothing_differs(subject: str, seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Replies, errors and signals are the same but for the rows of the table."""
+    compare(subject, seed, capsys)
+
+
+@pytest.mark.peers
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", ["plasma", "fresh"])
+def test_nothing_differs_over_ksecretd(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Over KDE's own provider, too, the answers are kwalletd5's."""
+    compare("bridge-ksecretd", seed, capsys)
+
+
+@pytest.mark.peers
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", ["plasma", "fresh"])
+def test_the_last_monolith_differs_from_nothing(
+    seed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """kwalletd6 6.13 answers as kwalletd5 does: what is compared with is no accident of one."""
+    compare("kwalletd6", seed, capsys)
