@@ -182,7 +182,14 @@ class SecretServiceBackend:
         if hides:
             # Before, because a provider may answer a search by asking for its password.
             await _require_unlocked(provider, collection)
-        paths = await provider.client.search_items(collection, attributes)
+        client = provider.client
+        # Asked for items with no attribute in particular, KeePassXC answers that there are none.
+        listing = (
+            client.search_items(collection, attributes)
+            if attributes
+            else client.list_items(collection)
+        )
+        paths = await listing
         if not paths and (hides or _is_blind(provider.quirks, attributes)):
             await _require_unlocked(provider, collection)
         start = provider.tag[:-1]

@@ -168,6 +168,10 @@ class ServiceClient:
         reply = await self._call(path, names.COLLECTION, "SearchItems", "a{ss}", [dict(attributes)])
         return _paths(_single(reply))
 
+    async def list_items(self, path: str) -> Sequence[str]:
+        """List all items of one collection."""
+        return _paths(await self.read_property(path, names.COLLECTION, "Items"))
+
     async def create_item(
         self,
         path: str,

@@ -94,6 +94,7 @@ async def test_replacing_and_deleting(
     assert list(await backend.read_secrets([item, other])) == [other]
     assert await backend.read_secrets([item]) == {}
     assert list(await backend.search(collection, {"server": "F"})) == [other]
+    assert list(await backend.search(collection, {})) == [other]
 
 
 async def test_what_it_refuses_leaves_nothing(

@@ -262,7 +262,8 @@ class FakeProvider:
     # --- Collection ------------------------------------------------------------------------
 
     def _collection_searchitems(self, path: str, attributes: dict[str, str]) -> Answer:
-        return "ao", [self.vault.search(self.vault.collection(path), attributes)]
+        found = self.vault.search(self.vault.collection(path), attributes)
+        return "ao", [found if attributes else []]  # as KeePassXC: nobody is to ask that
 
     def _collection_delete(self, path: str) -> Answer:
         self.vault.collection(path)
