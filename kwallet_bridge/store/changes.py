@@ -43,6 +43,7 @@ class Changes:
         self._touched = touched
         self._folders_touched = folders_touched
         self._before: dict[ItemId, Row | None] = {}
+        self._doubted: set[ItemId] = set()  # those of ``_before`` that no event named
         self._heard = 0.0
         self._quiet = asyncio.get_running_loop().time() + _NOISE
         self._recheck = False
@@ -62,6 +63,7 @@ class Changes:
             self._doubt_all()
         else:
             index.touch(item)
+            self._doubted.discard(item)
             self._before.setdefault(item, index.rows.get(item))
             self._shed()
         self.arm()
@@ -79,7 +81,9 @@ class Changes:
         self._recheck = True
         for item, row in list(index.rows.items()):
             index.touch(item)
-            self._before.setdefault(item, row)
+            if item not in self._before:
+                self._doubted.add(item)
+                self._before[item] = row
 
     def _shed(self) -> None:
         """Do not read a whole collection because its unlocking was announced item by item."""
@@ -162,6 +166,7 @@ class Changes:
         if self._writing:
             return  # what is ours is known when the write ends
         before, self._before = self._before, {}
+        doubted, self._doubted = self._doubted, set()
         heard = self._heard
         index = self._site.index
         asked = index.pending | before.keys()
@@ -173,6 +178,7 @@ class Changes:
             folders = {
                 folder
                 for item, row in before.items()
+                if not (item in doubted and _is_same(row, infos.get(item)))
                 for folder in self._news(row, infos.get(item), heard)
             }
             absent = {folder for folder in folders if index.was_absent(folder)}
@@ -241,3 +247,12 @@ class Changes:
             self._folders_touched()
         for folder in sorted(folders):
             self._touched(folder)
+
+
+def _is_same(row: Row | None, info: ItemInfo | None) -> bool:
+    """Tell whether an item that nobody said has changed has not."""
+    new = row_of(info) if info is not None else None
+    if row is None or new is None:
+        return False
+    place, there = (row.folder, row.key, row.type), (new.folder, new.key, new.type)
+    return place == there and 0 < new.modified <= row.modified

@@ -130,7 +130,7 @@ async def test_a_warm_read_adds_no_suspension_of_its_own() -> None:
     """With session and provider known, a read suspends for the bus alone."""
     bus = StubBus()
     backend = SecretServiceBackend(bus)
-    items = await backend.search(CollectionId(LOGIN), {})
+    items = await backend.search(CollectionId(LOGIN), {"user": "k"})
     await backend.read_secrets(items)
     bus.sent.clear()
     assert (await finish(backend.read_secrets(items)))[1] == 0
@@ -157,7 +157,7 @@ async def test_everything_goes_to_the_owner_itself() -> None:
     """After first contact no call names the well-known name, where a successor would answer."""
     bus = StubBus()
     backend = SecretServiceBackend(bus)
-    items = await backend.search(CollectionId(LOGIN), {})
+    items = await backend.search(CollectionId(LOGIN), {"user": "k"})
     await backend.read_secrets(items)
     await backend.close()
     assert {destination for destination, _ in bus.sent} == {OWNER, names.DBUS}
@@ -167,5 +167,5 @@ async def test_everything_goes_to_the_owner_itself() -> None:
 async def test_nothing_prints_a_secret() -> None:
     """What comes out of a read shows no byte of the secret when printed."""
     backend = SecretServiceBackend(StubBus())
-    items = await backend.search(CollectionId(LOGIN), {})
+    items = await backend.search(CollectionId(LOGIN), {"user": "k"})
     assert "canary" not in repr(await backend.read_secrets(items))
