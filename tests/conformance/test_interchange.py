@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One gnome-keyring, and KDE's kwalletd6 6.30, the bridge and QtKeychain's items in it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.exchange import NAMES, Side, expected
+from support.peers import Bridge, GnomeKeyring, TranslationLayer
+from support.private_bus import PrivateBus, private_bus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.peers, pytest.mark.timeout(300)]
+OURS = "org.kde.kwalletd5"
+KDES_WALLET = "Login"
+
+
+@pytest.fixture
+def shared() -> Iterator[PrivateBus]:
+    """A bus inside of the root that KWB_SID_ROOT names, with its gnome-keyring."""
+    with private_bus(Path(os.environ["KWB_SID_ROOT"])) as bus, GnomeKeyring(bus, inside_root=True):
+        yield bus
+
+
+@pytest.fixture
+def both(shared: PrivateBus) -> Iterator[tuple[Side, Side]]:
+    """The bridge under one name, and KDE's translation layer, which takes what is left."""
+    with Bridge(shared, arguments=("--name", OURS)), TranslationLayer(shared):
+        yield bridge_side(shared), kde_side(shared)
+
+
+def bridge_side(bus: PrivateBus) -> Side:
+    """Open the default wallet through the bridge."""
+    return Side(bus.client(), "kdewallet")
+
+
+def kde_side(bus: PrivateBus) -> Side:
+    """Open the default wallet through KDE's kwalletd6."""
+    client = bus.client()
+    client.generation = "kwalletd6"
+    return Side(client, KDES_WALLET)
+
+
+def test_the_two_are_two(shared: PrivateBus, both: tuple[Side, Side]) -> None:
+    """Each name is owned by the daemon it is thought to be."""
+    assert shared.process_of(OURS) != shared.process_of("org.kde.kwalletd6")
+
+
+def test_the_bridge_reads_what_kde_wrote(both: tuple[Side, Side]) -> None:
+    """Every type, binary and Unicode, comes back as KDE's kwalletd6 was given it."""
+    ours, kdes = both
+    kdes.write("F", nulls=False)
+    assert ours.read("F") == expected(nulls=False)
+    assert ours.ask("folderList", "") == ["F", "Form Data", "Passwords"]
+
+
+def test_kde_reads_what_the_bridge_wrote(both: tuple[Side, Side]) -> None:
+    """Every type, binary, Unicode and maps with null, comes back as the bridge was given it."""
+    ours, kdes = both
+    ours.write("F", nulls=True)
+    assert kdes.read("F") == expected(nulls=True)
+
+
+def test_one_entry_stays_one(both: tuple[Side, Side]) -> None:
+    """Writing by turns replaces: nobody reads an old value, and one removal removes."""
+    ours, kdes = both
+    for text in ("1", "2"):
+        for writer, reader in (both, (kdes, ours)):
+            value = f"{text} {writer.wallet}"
+            assert writer.ask("writePassword", "sss", "F", "k", value) == 0
+            assert reader.ask("readPassword", "ss", "F", "k") == value
+            assert writer.ask("readPassword", "ss", "F", "k") == value
+    assert ours.ask("removeEntry", "ss", "F", "k") == 0
+    assert kdes.ask("hasEntry", "ss", "F", "k") is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        ("plaintext", "Grüße 鍵", "Grüße 鍵"),
+        ("base64", base64.b64encode(b"\0\xff").decode(), b"\0\xff"),
+    ],
+)
+def test_qtkeychains_items_are_entries(
+    shared: PrivateBus, both: tuple[Side, Side], kind: str, text: str, value: object
+) -> None:
+    """An item with QtKeychain's attributes is an entry, and ours are found by them."""
+    ours, kdes = both
+    attributes = ["xdg:schema", "org.qt.keychain", "server", "service", "user", "k", "type", kind]
+    stored = ["secret-tool", "store", "--label=An application", *attributes]
+    shared.run(stored, stdin=text, inside_root=True)
+    member = "readPassword" if kind == "plaintext" else "readEntry"
+    assert ours.ask(member, "ss", "service", "k") == value
+    assert kdes.ask(member, "ss", "service", "k") == value
+    if kind == "plaintext":
+        assert ours.ask("writePassword", "sss", "service", "k", f"{text}!") == 0
+        shown = shared.run(["secret-tool", "lookup", *attributes], inside_root=True).stdout
+        assert shown == f"{text}!"
+        found = shared.run(["secret-tool", "search", "--all", *attributes[2:6]], inside_root=True)
+        assert found.stdout.count("secret = ") == 1
+
+
+def test_each_tells_of_the_others_changes(both: tuple[Side, Side]) -> None:
+    """A write through one is a signal of the other."""
+    ours, kdes = both
+    assert kdes.ask("writePassword", "sss", "F", "k", "x") == 0
+    assert ours.hear("folderListUpdated") == ("kdewallet",)
+    assert ours.hear("folderUpdated") == ("kdewallet", "F")
+    kdes.client.flush()
+    kdes.client.take_signals()
+    assert ours.ask("writePassword", "sss", "F", "other", "x") == 0
+    # It swaps the two arguments of what others changed.
+    assert sorted(map(str, kdes.hear("folderUpdated"))) == ["F", KDES_WALLET]
+
+
+def test_who_leaves_finds_everything(shared: PrivateBus) -> None:
+    """After the bridge has gone KDE's kwalletd6 has every folder, entry, type and value."""
+    with Bridge(shared):
+        ours = bridge_side(shared)
+        ours.write("F", nulls=True)
+        for name in NAMES:
+            assert ours.ask("writePassword", "sss", name, name, name) == 0
+            assert ours.ask("writePassword", "sss", "odd keys", name, name) == 0
+        assert ours.ask("createFolder", "s", "empty") is True
+        # The other types of a key that once held something else.
+        assert ours.ask("writeMap", "ssay", "F", "password", b"\0\0\0\0") == 0
+        assert ours.ask("writePassword", "sss", "F", "password", "secret") == 0
+        assert ours.ask("renameEntry", "sss", "F", "bytes", "renamed") == 0
+        assert ours.ask("renameEntry", "sss", "F", "renamed", "bytes") == 0
+        folders = ours.ask("folderList", "")
+    assert isinstance(folders, list)
+    with TranslationLayer(shared):
+        kdes = kde_side(shared)
+        listed = kdes.ask("folderList", "")
+        assert isinstance(listed, list)
+        assert set(listed) == set(folders)
+        assert kdes.read("F") == expected(nulls=True)
+        assert kdes.read("odd keys") == {name: (1, name) for name in NAMES}
+        assert {name: kdes.read(name) for name in NAMES} == {n: {n: (1, n)} for n in NAMES}
+        assert kdes.read("empty") == {}
