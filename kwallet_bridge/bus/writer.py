@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from dbus_fast.aio import MessageBus
 
 
+MAX_MESSAGE = 1 << 26
+"""Bytes. The bus daemon ends the connection of who sends an array of more."""
+
+
 class PatientWriter:
     """Send whole messages in order, as fast as the socket takes them."""
 
@@ -41,10 +45,16 @@ class PatientWriter:
     def schedule_write(
         self, message: Message | None = None, future: asyncio.Future[None] | None = None
     ) -> None:
-        """Send now what the socket takes, the rest when it is ready."""
+        """Send now what the socket takes, the rest when it is ready.
+
+        Raises:
+            ValueError: The message is larger than the bus takes; nothing was sent.
+        """
         if message is not None:
             # Raises for a badly typed body before anything is queued.
             data = memoryview(message._marshall(self._fds_allowed))  # noqa: SLF001  as above
+            if len(data) > MAX_MESSAGE:
+                raise ValueError("the message is larger than the bus takes")
             self._queue.append((data, list(message.unix_fds)))
         if future is not None and not future.done():
             future.set_result(None)

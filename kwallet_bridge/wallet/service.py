@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import (
     AccessDeniedError,
     BridgeError,
-    InvalidNameError,
     StoreError,
     WalletNotFoundError,
 )
-from kwallet_bridge.model import DEFAULT_FOLDERS, AppId, Handle, WalletName
-from kwallet_bridge.shared import SharedRun, join_or_start
+from kwallet_bridge.model import AppId, Handle, WalletName
 from kwallet_bridge.store import port
 from kwallet_bridge.wallet import events
 from kwallet_bridge.wallet.access import AccessRules
+from kwallet_bridge.wallet.admission import Admission
 from kwallet_bridge.wallet.idle import IdleWatch
 from kwallet_bridge.wallet.state import UNWATCHED, OpenWallets
 
@@ -68,13 +67,12 @@ class WalletService:
         self._read_settings = read_settings
         self._asker = asker
         self._next_transaction = 0
-        self._closed_here: set[WalletName] = set()
-        self._prepared: set[WalletName] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._starters: dict[WalletName, list[AppId]] = {}
-        self._starting: dict[str, SharedRun[port.WalletState]] = {}
         self._opening: dict[str, set[asyncio.Task[Handle]]] = {}
         self._idle = IdleWatch(self._loop, wallets, self._close_idle)
+        self._admission = Admission(
+            store=store, wallets=wallets, tell=tell, idle=self._idle, clock=self._loop.time
+        )
         self._apply(read_settings())
         store.subscribe(self._on_store_event)
 
@@ -190,111 +188,27 @@ class WalletService:
     ) -> OpenWallet:
         if self._access.denied(wallet, appid):
             raise AccessDeniedError("kwalletrc denies this application the wallet")
-        opened = await self._find_open(wallet)
+        opened = await self._admission.find_open(wallet)
         wallet = self._store.canonical(wallet)
         known = opened is not None and opened.has_session(appid)
         if opened is None:
             # For whom the wallet's password has just been typed nobody is asked again.
-            known = await self._unlock_or_create(wallet, window_id, appid)
-        await self._prepare(wallet)
+            known = await self._admission.unlock_or_create(wallet, window_id, appid)
+        await self._admission.prepare(wallet)
         if not await self._access.allows(wallet, appid, caller, known=known):
             raise AccessDeniedError("the application was denied the wallet")
         # While a person was asked the wallet may have been closed, and opened anew.
         current = self._wallets.by_name(wallet)
         if current is None:
             raise AccessDeniedError("the wallet was closed meanwhile")
-        self._use(current)
+        self._admission.use(current)
         return current
-
-    async def _unlock_or_create(self, wallet: WalletName, window_id: int, appid: AppId) -> bool:
-        """Open a closed wallet; tells whether a password was asked for on behalf of ``appid``.
-
-        Opens that come while the prompt is up join it, and it was not shown for them.
-        """
-        if not wallet:
-            raise InvalidNameError("a wallet needs a name")
-        starters = self._starters.setdefault(wallet, [])
-        starters.append(appid)
-        first = starters[0]
-        window = str(window_id) if window_id > 0 else ""
-        try:
-            state = await join_or_start(
-                self._starting, wallet, lambda: self._make_usable(wallet, window)
-            )
-        finally:
-            starters.remove(appid)
-            if not starters:
-                self._starters.pop(wallet, None)
-        return state is not port.WalletState.UNLOCKED and first == appid
-
-    async def _make_usable(self, wallet: WalletName, window: str) -> port.WalletState:
-        state = await self._store.wallet_state(wallet)
-        if state is port.WalletState.ABSENT:
-            await self._store.create_wallet(wallet, window_id=window)
-        elif state is port.WalletState.LOCKED:
-            await self._store.unlock(wallet, window_id=window)
-        self._admit_usable(wallet, created=state is port.WalletState.ABSENT)
-        return state
-
-    def _admit_usable(self, wallet: WalletName, *, created: bool) -> None:
-        if self._wallets.by_name(wallet) is not None:
-            return  # the provider's signal was first
-        self._admit(wallet)
-        if created:
-            self._prepared.add(wallet)
-            self._tell_folders_made(wallet)
-            self._tell(events.WalletCreated(wallet))
-            self._tell(events.WalletListDirty())
-        self._tell(events.WalletOpened(wallet))
-
-    async def _prepare(self, wallet: WalletName) -> None:
-        """Make the usual folders in a collection that becomes a wallet by this first open."""
-        if wallet in self._prepared:
-            return
-        self._prepared.add(wallet)
-        try:
-            made = await self._store.prepare(wallet)
-        except StoreError as error:
-            self._prepared.discard(wallet)
-            _log.warning("the usual folders could not be made: %s", type(error).__name__)
-            return
-        if made:
-            self._tell_folders_made(wallet)
-
-    def _tell_folders_made(self, wallet: WalletName) -> None:
-        for _ in DEFAULT_FOLDERS:
-            self._tell(events.FolderListUpdated(wallet))
-
-    async def _find_open(self, wallet: WalletName) -> OpenWallet | None:
-        """Find an open wallet; one that is unlocked in the store counts, as after PAM's open.
-
-        One that is just being opened counts only once ``walletOpened`` was told.
-        """
-        opened = self._wallets.by_name(wallet)
-        if opened is not None or not wallet or wallet in self._closed_here:
-            return opened
-        state = await self._store.wallet_state(wallet)
-        wallet = self._store.canonical(wallet)
-        opened = self._wallets.by_name(wallet)
-        if opened is not None or wallet in self._closed_here or wallet in self._starting:
-            return opened
-        return self._admit(wallet) if state is port.WalletState.UNLOCKED else None
-
-    def _admit(self, wallet: WalletName) -> OpenWallet:
-        self._closed_here.discard(wallet)
-        opened = self._wallets.add(wallet)
-        self._use(opened)
-        self._idle.watch(opened)
-        return opened
-
-    def _use(self, opened: OpenWallet) -> None:
-        opened.last_used = self._loop.time()
 
     # --- closing ---------------------------------------------------------------------------
 
     async def close_wallet(self, _: str, *, wallet: WalletName, force: bool) -> int:
         """Close by name: -1 if not open, 0 if closed, 1 if it stays open."""
-        opened = await self._find_open(wallet)
+        opened = await self._admission.find_open(wallet)
         if opened is None:
             return FAILED
         return await self._close_by_rule(opened, force=force)
@@ -317,7 +231,7 @@ class WalletService:
 
     async def _close(self, opened: OpenWallet) -> None:
         self._announce_closed(opened)
-        self._closed_here.add(opened.name)
+        self._admission.note_closed(opened.name)
         if self.settings.lock_on_close:
             try:
                 await self._store.lock(opened.name)
@@ -343,7 +257,7 @@ class WalletService:
 
     async def is_open_wallet(self, _: str, *, wallet: WalletName) -> bool:
         """Tell whether a wallet is open, whoever opened it. Never prompts."""
-        return await self._find_open(wallet) is not None
+        return await self._admission.find_open(wallet) is not None
 
     async def is_open_handle(self, _: str, *, handle: Handle) -> bool:
         """Tell whether a handle is open, whosever it is."""
@@ -439,16 +353,16 @@ class WalletService:
             case port.WalletsChanged():
                 self._tell(events.WalletListDirty())
             case port.WalletLocked(wallet):
-                self._closed_here.discard(wallet)
+                self._admission.forget_closed(wallet)
                 opened = self._wallets.by_name(wallet)
                 if opened is not None:
                     self._announce_closed(opened)
             case port.WalletUnlocked(wallet):
                 if self._wallets.by_name(wallet) is None:
-                    self._admit(wallet)
+                    self._admission.admit(wallet)
                     self._tell(events.WalletOpened(wallet))
             case port.StoreGone():
-                self._closed_here.clear()
+                self._admission.forget_closed()
                 for opened in self._wallets.all():
                     self._announce_closed(opened)
 

@@ -29,7 +29,14 @@ def _answer(call: IncomingCall) -> None:
     if call.member == "Echo":
         call.reply(call.signature, call.body)
     elif call.member == "Badly":
-        for signature, value in (("u", "no number"), ("s", "a\0b"), ("as", ["a\0b"])):
+        huge = ["x" * (1 << 20)] * 65
+        for signature, value in (
+            ("u", "no number"),
+            ("s", "a\0b"),
+            ("as", ["a\0b"]),
+            ("as", huge),
+            ("a{sv}", {str(n): Variant("s", text) for n, text in enumerate(huge)}),
+        ):
             with pytest.raises(TypeError):
                 call.reply(signature, [value])
         call.fail("org.example.Failed", "")
