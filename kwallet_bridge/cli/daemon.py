@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         default="auto",
-        metavar="auto|secret-service|file[:PATH]",
+        metavar="auto|secret-service|file[:PATH]|oo7-file:PATH",
         help="where entries are kept (default: the Secret Service, else an encrypted file)",
     )
     parser.add_argument(

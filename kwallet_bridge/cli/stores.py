@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 SECRET_SERVICE = "secret-service"  # noqa: S105  a word on the command line
 _FILE = "file:"
-SPEC_HELP = "secret-service, secret-service@BUSADDRESS or file:PATH"
+_OO7_FILE = "oo7-file:"
+SPEC_HELP = "secret-service, secret-service@BUSADDRESS, file:PATH or oo7-file:PATH"
 
 
 class RememberedPassword:
@@ -58,10 +59,13 @@ class StoreOpener:
         Raises:
             UsageError: It names no store.
         """
-        if not (spec == SECRET_SERVICE or spec.startswith((_FILE, SECRET_SERVICE + "@"))):
+        known = (_FILE, _OO7_FILE, SECRET_SERVICE + "@")
+        if not (spec == SECRET_SERVICE or spec.startswith(known)):
             raise UsageError(f"a store is {SPEC_HELP}")
         self.spec = spec
-        self._file = Path(spec.removeprefix(_FILE)).expanduser() if spec.startswith(_FILE) else None
+        self._for_oo7 = spec.startswith(_OO7_FILE)
+        path = spec.partition(":")[2] if spec.startswith((_FILE, _OO7_FILE)) else ""
+        self._file = Path(path).expanduser() if path else None
         self._keys = RememberedPassword(passwords)
 
     def require(self) -> None:
@@ -82,7 +86,9 @@ class StoreOpener:
         default = read_settings(os.environ).default_wallet
         settings = StoreSettings(default_wallet=default)
         if self._file is not None:
-            file = KeyringFileBackend(self._file, self._keys, label=default)
+            file = KeyringFileBackend(
+                self._file, self._keys, label=default, files_content_type=self._for_oo7
+            )
             store = EntryStore(file, settings)
             return OpenStore(file, store, settings.default_wallet, count_unreadable=file.unreadable)
         _, _, address = self.spec.partition("@")

@@ -31,15 +31,24 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.port import Store
 
 
-async def open_file(path: str, environ: Mapping[str, str], options: FileOptions) -> Store:
-    """Open the keyring file at ``path``, the standard one for ""."""
+async def open_file(
+    path: str, environ: Mapping[str, str], options: FileOptions, *, for_oo7: bool = False
+) -> Store:
+    """Open the keyring file at ``path``, the standard one for ""; ``for_oo7`` as oo7 writes it."""
 
     def resolve() -> Path:
         # The file behind a link is what is replaced, not the link.
         return (Path(path).expanduser() if path else default_path(environ)).resolve()
 
     found = await asyncio.to_thread(resolve)
-    return EntryStore(KeyringFileBackend(found, key_source(environ, options), label=options.label))
+    return EntryStore(
+        KeyringFileBackend(
+            found,
+            key_source(environ, options),
+            label=options.label,
+            files_content_type=for_oo7,
+        )
+    )
 
 
 def key_source(environ: Mapping[str, str], options: FileOptions) -> KeySource:

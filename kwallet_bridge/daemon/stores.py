@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 SECRET_SERVICE = "secret-service"  # noqa: S105  a word on the command line
 FILE = "file"
+OO7_FILE = "oo7-file"
 _DAEMON = "org.freedesktop.DBus"
 _DAEMON_PATH = "/org/freedesktop/DBus"
 
@@ -46,9 +47,10 @@ class FileOptions:
 async def open_store(
     spec: str, *, bus: Bus, environ: Mapping[str, str], options: FileOptions | None = None
 ) -> Store:
-    """Open the store that ``spec`` names: ``auto``, ``secret-service``, ``file`` or ``file:PATH``.
+    """Open the store that ``spec`` names.
 
-    ``auto`` is the Secret Service if one runs or can be started, and else, or in a sandbox, the
+    ``auto``, ``secret-service``, ``file``, ``file:PATH``, or ``oo7-file:PATH`` for a file that
+    oo7-daemon shall go on with. ``auto`` is the Secret Service if one runs or can be started, and else, or in a sandbox, the
     file.
 
     Raises:
@@ -58,8 +60,10 @@ async def open_store(
     kind, colon, path = spec.partition(":")
     if kind == FILE and (path or not colon):
         return await _open_file(path, environ, options)
+    if kind == OO7_FILE and path:
+        return await _open_file(path, environ, options, for_oo7=True)
     if spec not in {AUTO, SECRET_SERVICE}:
-        raise UsageError("--store takes auto, secret-service, file or file:PATH")
+        raise UsageError("--store takes auto, secret-service, file, file:PATH or oo7-file:PATH")
     if spec == AUTO and not await _serves_secrets(bus, environ, options):
         return await _open_file("", environ, options)
     return EntryStore(SecretServiceBackend(bus))
@@ -76,8 +80,10 @@ async def _serves_secrets(bus: Bus, environ: Mapping[str, str], options: FileOpt
     return False
 
 
-async def _open_file(path: str, environ: Mapping[str, str], options: FileOptions) -> Store:
+async def _open_file(
+    path: str, environ: Mapping[str, str], options: FileOptions, *, for_oo7: bool = False
+) -> Store:
     # Most daemons never need it: 1.5 MB and a tenth of the start.
     from kwallet_bridge.daemon.filestore import open_file  # noqa: PLC0415
 
-    return await open_file(path, environ, options)
+    return await open_file(path, environ, options, for_oo7=for_oo7)

@@ -8,9 +8,17 @@ from support.item_contract import ItemContract
 from support.keyrings import PASSWORD, QUICK
 from support.store_contract import StoreContract, World
 
+from kwallet_bridge.cli.passwords import PasswordSource
+from kwallet_bridge.cli.stores import StoreOpener
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
-from kwallet_bridge.keyringfile.format import Keyring, encode_keyring
+from kwallet_bridge.keyringfile.format import (
+    Keyring,
+    encode_keyring,
+    hashed_names,
+    parse_keyring,
+)
 from kwallet_bridge.keyringfile.sources import KnownPassword
+from kwallet_bridge.model import WalletName
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.port import CollectionId, StoreSettings
 
@@ -102,3 +110,21 @@ class TestKeyringFileItems(ItemContract):
     def collection(self) -> CollectionId:
         """Name the default collection."""
         return MAIN
+
+
+@pytest.mark.parametrize(("spec", "tells_content_type"), [("file", False), ("oo7-file", True)])
+async def test_the_word_of_the_command_line_chooses_the_form(
+    tmp_path: Path, spec: str, *, tells_content_type: bool
+) -> None:
+    """``oo7-file:`` writes the attribute that oo7-daemon tells items apart by; ``file:`` does not."""
+    password = tmp_path / "password"
+    password.write_bytes(PASSWORD.reveal())
+    password.chmod(0o600)
+    path = tmp_path / "a.keyring"
+    opened = await StoreOpener(f"{spec}:{path}", PasswordSource(str(password))).open()
+    await opened.store.create_wallet(WalletName("kdewallet"))
+    await opened.store.close()
+    raws = parse_keyring(path.read_bytes()).items.values()
+    names = frozenset().union(*(hashed_names(raw) for raw in raws))
+    assert "server" in names
+    assert ("xdg:content-type" in names) is tells_content_type
