@@ -224,17 +224,31 @@ class WalletService:
         return await self._close_by_rule(opened, force=force)
 
     async def _close_by_rule(self, opened: OpenWallet, *, force: bool) -> int:
-        if not force and (opened.references > 0 or self.settings.leave_open):
+        if not self._closes(opened, force=force):
             return STILL_OPEN
         await self._close(opened)
         return CLOSED
 
+    def _closes(self, opened: OpenWallet, *, force: bool) -> bool:
+        return force or (opened.references <= 0 and not self.settings.leave_open)
+
     async def _close(self, opened: OpenWallet) -> None:
+        self._end(opened)
+        await self._lock(opened.name)
+
+    def _close_unasked(self, opened: OpenWallet) -> None:
+        """Close without a caller: told at once, so that no later answer comes before."""
+        self._end(opened)
+        self._start(self._lock(opened.name))
+
+    def _end(self, opened: OpenWallet) -> None:
         self._announce_closed(opened)
         self._admission.note_closed(opened.name)
+
+    async def _lock(self, wallet: WalletName) -> None:
         if self.settings.lock_on_close:
             try:
-                await self._store.lock(opened.name)
+                await self._store.lock(wallet)
             except BridgeError as error:
                 _log.warning("a closed wallet could not be locked: %s", type(error).__name__)
 
@@ -251,7 +265,7 @@ class WalletService:
 
     def _close_idle(self, opened: OpenWallet) -> None:
         _log.info("a wallet is closed for idleness")
-        self._start(self._close(opened))
+        self._close_unasked(opened)
 
     # --- who uses what ---------------------------------------------------------------------
 
@@ -284,8 +298,8 @@ class WalletService:
         for task in self._opening.get(peer, ()):
             task.cancel()
         for opened in self._wallets.all():
-            if opened.end_sessions(service=peer):
-                self._start(self._close_by_rule(opened, force=False))
+            if opened.end_sessions(service=peer) and self._closes(opened, force=False):
+                self._close_unasked(opened)
 
     # --- the list of wallets ---------------------------------------------------------------
 

@@ -280,14 +280,14 @@ async def test_prompt_on_open_asks_who_is_not_known() -> None:
 
 async def test_idle_wallets_close_after_minutes_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """A use puts the close off; the time is minutes, per wallet."""
-    world = Served(Settings(close_when_idle=True, idle_timeout_minutes=1))
-    world.backend.add_collection("kdewallet")
-    handle = await world.open()
-    world.heard()
     loop = asyncio.get_running_loop()
     start = loop.time()
     now = [start]
     monkeypatch.setattr(loop, "time", lambda: now[0])
+    world = Served(Settings(close_when_idle=True, idle_timeout_minutes=1))
+    world.backend.add_collection("kdewallet")
+    handle = await world.open()
+    world.heard()
     now[0] = start + 30
     await world.contents.has_folder("", handle=handle, folder=FOLDER, appid=APP)
     now[0] = start + 80
@@ -337,3 +337,20 @@ async def test_label_and_configured_name_are_one_wallet(served: Served) -> None:
     """The default collection's own label opens the same wallet under the same handle."""
     assert await served.open(wallet=WalletName("Login")) == await served.open()
     assert await served.service.list_users("", wallet=WalletName("Login")) == ["app"]
+
+
+async def test_the_close_by_a_vanished_peer_is_told_at_once() -> None:
+    """No answer given after the peer left comes before the signals of the close."""
+    world = Served(Settings(leave_open=False))
+    found = world.backend.add_collection("kdewallet")
+    await world.service.open_async(
+        ":1.7", wallet=WALLET, window_id=0, appid=APP, handle_session=True
+    )
+    await _until(lambda: any(isinstance(e, events.WalletAsyncOpened) for e in world.told))
+    opened = world.wallets.by_name(WALLET)
+    assert opened is not None
+    world.heard()
+    world.service.peer_vanished(":1.7")
+    assert world.heard() == _closed(opened.handle)
+    await world.service.stop()
+    assert await world.backend.is_locked(found)
