@@ -152,7 +152,7 @@ def test_a_dry_run_writes_nothing(session: PrivateBus, program: Path) -> None:
     """With --dry-run the plan is shown, nothing is written and nothing started."""
     before = snapshot(session)
     done = run(session, "install", "--dry-run", "--program", str(program))
-    assert done.stdout.count("would be written") == 8
+    assert done.stdout.count("would be written") == 9
     assert snapshot(session) == before
 
 

@@ -143,7 +143,7 @@ DEEDS = (
         "is",
         lambda w: (w.handle, APP),
         lambda value: isinstance(value, list) and {"f", "g"} <= set(value),
-        ("SearchItems", "GetAll"),
+        ("Get", "GetAll"),
         stage="cold",
     ),
     Deed("test a folder", "hasFolder", "iss", _folder, _is(True), ("SearchItems",), stage="cold"),
