@@ -13,23 +13,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+from kwallet_bridge.kconfigtext import (
+    ROOT_GROUP,
+    WHITESPACE,
+    encode_name,
+    join_group,
+    split_header,
+    split_key,
+    split_list,
+    unescape,
+)
 
-WHITESPACE: Final = b" \t\n\v\f\r"
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 INT_MIN: Final = 2**31
-ROOT_GROUP: Final = b"<default>"
-SUBGROUP: Final = b"\x1d"
 FALSE_WORDS: Final = (b"false", b"no", b"off", b"0")
-SIMPLE_ESCAPES: Final = {
-    ord("s"): b" ",
-    ord("t"): b"\t",
-    ord("n"): b"\n",
-    ord("r"): b"\r",
-    ord("\\"): b"\\",
-    ord(";"): b"\\;",
-    ord(","): b"\\,",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +81,17 @@ class KConfig:
         self.immutable = False
 
     @classmethod
-    def load(cls, name: str, environ: Mapping[str, str]) -> KConfig:
-        """Read a file from all configuration directories; what cannot be read counts as absent."""
+    def load(cls, name: str, environ: Mapping[str, str], *, users_own: bool = True) -> KConfig:
+        """Read a file from all configuration directories; what cannot be read counts as absent.
+
+        Without ``users_own`` it is what the user's own file is laid over.
+        """
         config = cls(environ)
         files = ConfigFiles.find(name, environ)
         for path in files.system:
             config.merge(_read_bytes(path), default=True)
-        config.merge(_read_bytes(files.user))
+        if users_own:
+            config.merge(_read_bytes(files.user))
         return config
 
     def merge(self, data: bytes, *, default: bool = False) -> None:
@@ -129,7 +132,7 @@ class KConfig:
             self._values[replace(slot, default=False)] = value
 
     def _find(self, group: Sequence[str], key: str) -> _Value | None:
-        slot = _Slot(join_group(group), _bytes(key))
+        slot = _Slot(join_group(group), encode_name(key))
         return self._values.get(replace(slot, localized=True)) or self._values.get(slot)
 
     def read_bytes(self, group: Sequence[str], key: str) -> bytes | None:
@@ -246,138 +249,6 @@ class _Parser:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class KeyText:
-    """What stands before the equals sign, taken apart; ``name`` is still escaped."""
-
-    name: bytes
-    options: bytes = b""
-    locale: bytes | None = None
-    deleted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A ``[group][subgroup][$i]`` line; the group is unescaped and joined."""
-
-    group: bytes
-    immutable: bool
-
-
-def split_header(line: bytes) -> Header | None:
-    """Take a group's line apart; None for junk."""
-    group, start = b"", 1
-    while True:
-        end = line.find(b"]", start)
-        if end < 0:
-            return None
-        if line[start:] == b"$i]":
-            return Header(group, immutable=True)
-        group += (SUBGROUP if group else b"") + unescape(line[start:end])
-        start = end + 2
-        if line[end + 1 : end + 2] != b"[":
-            return Header(group, immutable=False)
-
-
-def split_key(text: bytes) -> KeyText | None:
-    """Take ``name[locale][$options]`` apart; None for junk."""
-    options, locale = b"", None
-    while (start := text.rfind(b"[")) >= 0:
-        end = text.find(b"]", start)
-        if end < 0:
-            return None
-        inside, text = text[start + 1 : end], text[:start]
-        if inside.startswith(b"$"):
-            before_deletion, deletion, _ = inside[1:].partition(b"d")
-            options += before_deletion
-            if deletion:
-                return KeyText(text, options, locale, deleted=True)
-        elif locale is not None:
-            return None
-        else:
-            locale = inside
-    return KeyText(text, options, locale)
-
-
-def unescape(text: bytes) -> bytes:
-    """Undo KConfig's escapes; an unknown one leaves its backslash and loses its letter."""
-    if b"\\" not in text:
-        return text
-    text = text.strip(WHITESPACE)
-    return b"".join(_unescaped(text))
-
-
-def _unescaped(text: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(text):
-        if text[at] != ord("\\"):
-            yield text[at : at + 1]
-            at += 1
-        elif at + 1 >= len(text):
-            return
-        elif text[at + 1] == ord("x"):
-            yield _from_hex(text[at + 2 : at + 4])
-            at = at + 4 if at + 3 < len(text) else len(text)
-        else:
-            yield SIMPLE_ESCAPES.get(text[at + 1], b"\\")
-            at += 2
-
-
-def _from_hex(digits: bytes) -> bytes:
-    return bytes([int(digits, 16)]) if re.fullmatch(rb"[0-9A-Fa-f]{2}", digits) else b"x"
-
-
-def escape_value(text: str) -> bytes:
-    """Write a value as KConfig does."""
-    return _escape(text, rb"\x00-\x08\x0b\x0c\x0e-\x1f\x7f")
-
-
-def escape_key(text: str) -> bytes:
-    """Write a key as KConfig does."""
-    return _escape(text, rb"\x00-\x08\x0b\x0c\x0e-\x1f=\[\]")
-
-
-def _escape(text: str, hexed: bytes) -> bytes:
-    names = {b"\n": b"\\n", b"\t": b"\\t", b"\r": b"\\r", b"\\": b"\\\\"}
-
-    def write(match: re.Match[bytes]) -> bytes:
-        found = match.group()
-        return names.get(found) or b"\\x%02x" % found[0]
-
-    data = re.sub(rb"[\n\t\r\\" + hexed + rb"]", write, _bytes(text))
-    if data.startswith(b" "):
-        data = b"\\s" + data[1:]
-    if data.endswith(b" "):
-        data = data[:-1] + b"\\s"
-    return data
-
-
-def split_list(text: str) -> tuple[str, ...]:
-    """Split at commas; a backslash protects the next character."""
-    if not text:
-        return ()
-    if text == "\\0":
-        return ("",)
-    parts, quoted = [""], False
-    for letter in text:
-        if quoted:
-            parts[-1] += letter
-            quoted = False
-        elif letter == "\\":
-            quoted = True
-        elif letter == ",":
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return tuple(parts)
-
-
-def join_list(items: Sequence[str]) -> str:
-    """Join as :func:`split_list` splits."""
-    joined = ",".join(item.replace("\\", "\\\\").replace(",", "\\,") for item in items)
-    return joined or ("\\0" if items else "")
-
-
 def expand_variables(text: str, environ: Mapping[str, str]) -> str:
     """Replace ``$NAME`` and ``${NAME}``; ``$$`` is a dollar sign, unknown names are empty."""
 
@@ -401,16 +272,11 @@ def _standard_dirs(environ: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
-def join_group(names: Sequence[str]) -> bytes:
-    """Give a nested group's one name; no names mean the lines before the first header."""
-    return SUBGROUP.join(_bytes(name) for name in names) or ROOT_GROUP
-
-
 def _locale_name(environ: Mapping[str, str]) -> bytes:
     for variable in ("LC_ALL", "LC_NUMERIC", "LANG"):
         if value := environ.get(variable):
             name = re.split(r"[.@]", value)[0]
-            return b"C" if name in {"", "POSIX"} else _bytes(name)
+            return b"C" if name in {"", "POSIX"} else encode_name(name)
     return b"C"
 
 
@@ -419,7 +285,3 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write to kwalletrc: one appid into, or out of, Auto Allow or Auto Deny.
+"""Write to kwalletrc: one appid into, or out of, Auto Allow or Auto Deny; a wallet out of both.
 
-Nothing else is ever written there. The edit changes one line and keeps every other byte,
-comments included; KConfig, were it to write the file itself, would drop those.
+Nothing else is ever written there. The edit changes lines of that wallet and keeps every other
+byte, comments included; KConfig, were it to write the file itself, would drop those.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.config import AUTO_ALLOW, AUTO_DENY, NAMELESS_APPID, RC_NAME
 from kwallet_bridge.errors import SettingsError
-from kwallet_bridge.kconfig import (
+from kwallet_bridge.kconfig import ConfigFiles, KConfig
+from kwallet_bridge.kconfigtext import (
     WHITESPACE,
-    ConfigFiles,
-    KConfig,
     escape_key,
     escape_value,
     join_group,
@@ -31,7 +30,7 @@ from kwallet_bridge.kconfig import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 LOCK_PATIENCE = 5.0
 LOCK_POLL = 0.02
@@ -52,30 +51,77 @@ def remember(
     Raises:
         SettingsError: The administrator made the list immutable, or the file cannot be written.
     """
-    path = ConfigFiles.find(RC_NAME, environ).user.resolve()
     name = appid or NAMELESS_APPID
+
+    def edit(data: bytes) -> bytes:
+        config = KConfig.load(RC_NAME, environ)
+        old = config.read_list(where.value, wallet)
+        if (name in old) == listed:
+            return data
+        if config.is_immutable(where.value, wallet):
+            raise SettingsError("kwalletrc does not allow this list to be changed")
+        new = [each for each in old if each != name] + [name] * listed
+        return set_entry(data, where.value, wallet, join_list(new))
+
+    return _edit(environ, edit)
+
+
+def forget_wallet(environ: Mapping[str, str], wallet: str) -> bool:
+    """Take a wallet that was deleted out of both lists, as KDE's daemon does.
+
+    Lists the administrator made immutable stay; tells whether the file changed.
+
+    Raises:
+        SettingsError: The file cannot be written.
+    """
+
+    def edit(data: bytes) -> bytes:
+        config = KConfig.load(RC_NAME, environ)
+        below = KConfig.load(RC_NAME, environ, users_own=False)
+        for where in AccessList:
+            if not config.is_immutable(where.value, wallet):
+                shines_through = below.read_bytes(where.value, wallet) is not None
+                data = drop_entry(data, where.value, wallet, deleted=shines_through)
+        return data
+
+    return _edit(environ, edit)
+
+
+def _edit(environ: Mapping[str, str], edit: Callable[[bytes], bytes]) -> bool:
+    """Change the user's file under its lock, unless ``edit`` gives what it got."""
+    path = ConfigFiles.find(RC_NAME, environ).user.resolve()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(path):
-            config = KConfig.load(RC_NAME, environ)
-            old = config.read_list(where.value, wallet)
-            if (name in old) == listed:
-                return False
-            if config.is_immutable(where.value, wallet):
-                raise SettingsError("kwalletrc does not allow this list to be changed")
-            new = [each for each in old if each != name] + [name] * listed
-            data = path.read_bytes() if path.exists() else b""
-            _replace(path, set_entry(data, where.value, wallet, join_list(new)))
+            before = path.read_bytes() if path.exists() else b""
+            after = edit(before)
+            if after != before:
+                _replace(path, after)
     except OSError as error:
         raise SettingsError(f"kwalletrc cannot be written: {error.strerror}") from error
-    return True
+    return after != before
 
 
 def set_entry(data: bytes, group: Sequence[str], key: str, value: str) -> bytes:
     """Give the file's content with one entry set; every other line stays as it was."""
+    return _put_line(data, group, key, escape_key(key) + b"=" + escape_value(value))
+
+
+def drop_entry(data: bytes, group: Sequence[str], key: str, *, deleted: bool) -> bytes:
+    """Give the file's content without an entry; every other line stays as it was.
+
+    With ``deleted`` a line says so, for what less specific files say of it.
+    """
+    lines = _split_lines(data)
+    own = set(_find_entries(lines, join_group(group), key.encode()))
+    rest = b"".join(line for number, line in enumerate(lines) if number not in own)
+    return _put_line(rest, group, key, escape_key(key) + b"[$d]") if deleted else rest
+
+
+def _put_line(data: bytes, group: Sequence[str], key: str, line: bytes) -> bytes:
     lines = _split_lines(data)
     newline = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
-    entry = escape_key(key) + b"=" + escape_value(value) + newline
+    entry = line + newline
     place = _find_place(lines, join_group(group), key.encode())
     if place is None:
         header = b"".join(b"[" + _escape_group(name) + b"]" for name in group)
@@ -102,19 +148,30 @@ def _ended(lines: list[bytes], newline: bytes) -> list[bytes]:
 
 def _find_place(lines: Sequence[bytes], group: bytes, key: bytes) -> tuple[int, bool] | None:
     """Find the line to replace (True), or the one to insert before (False)."""
-    inside, end, found = False, None, None
+    found = list(_find_entries(lines, group, key))
+    if found:
+        return found[-1], True
+    inside = [number for number, line in _lines_of(lines, group) if line]
+    return (inside[-1] + 1, False) if inside else None
+
+
+def _find_entries(lines: Sequence[bytes], group: bytes, key: bytes) -> Iterator[int]:
+    """Find the lines that set or delete an entry, in whatever order; the last counts."""
+    for number, line in _lines_of(lines, group):
+        if line and not line.startswith((b"#", b"[")) and _names(line, key):
+            yield number
+
+
+def _lines_of(lines: Sequence[bytes], group: bytes) -> Iterator[tuple[int, bytes]]:
+    """Go through a group's lines, its header among them."""
+    inside = False
     for number, raw in enumerate(lines):
         line = raw.strip(WHITESPACE)
-        if line.startswith(b"["):
-            header = split_header(line)
-            inside = inside if header is None else header.group == group
-        elif inside and line and not line.startswith(b"#") and _names(line, key):
-            found = number
-        if inside and line:
-            end = number + 1
-    if found is not None:
-        return found, True
-    return None if end is None else (end, False)
+        header = split_header(line) if line.startswith(b"[") else None
+        if header is not None:
+            inside = header.group == group
+        if inside:
+            yield number, line
 
 
 def _names(line: bytes, key: bytes) -> bool:

@@ -19,7 +19,8 @@ from kwallet_bridge.daemon.asker import OWN_DIALOG, DialogAsker
 from kwallet_bridge.daemon.display import dialog_environ
 from kwallet_bridge.daemon.process import notify
 from kwallet_bridge.daemon.stores import FileOptions, open_store
-from kwallet_bridge.errors import BusError, BusLostError, NameTakenError
+from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, SettingsError
+from kwallet_bridge.kwalletrc import forget_wallet
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kwallet_bridge.bus.incoming import IncomingCall
-    from kwallet_bridge.model import AppId, WalletName
+    from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.port import Store
+    from kwallet_bridge.wallet.access import Refusal
     from kwallet_bridge.wire.peers import PeerProgram
 
 _DRAIN_SECONDS = 10.0
@@ -81,6 +83,7 @@ class Daemon:
             read_settings=lambda: read_settings(os.environ),
             asker=self._asker,
             refused=self._refused,
+            forget=_forget,
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(bus, vanished=self._vanished)
@@ -92,8 +95,8 @@ class Daemon:
     async def _identify(self, peer: str) -> PeerProgram | None:
         return await self._peers.program(peer)
 
-    def _refused(self, caller: str, wallet: WalletName, appid: AppId) -> None:
-        self._monitor.note_refusal(caller, wallet, appid)
+    def _refused(self, refusal: Refusal) -> None:
+        self._monitor.note_refusal(refusal)
 
     def _vanished(self, peer: str) -> None:
         self._asker.peer_vanished(peer)
@@ -160,6 +163,13 @@ class Daemon:
             for name in self._owned:
                 await self._bus.release_name(name)
         self._bus.serve(_refuse)
+
+
+async def _forget(wallet: WalletName) -> None:
+    try:
+        await asyncio.to_thread(forget_wallet, os.environ, wallet)
+    except SettingsError as error:
+        _log.warning("what was decided about a deleted wallet is still in force: %s", error)
 
 
 def _refuse(call: IncomingCall) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from kwallet_bridge.config import NAMELESS_APPID
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from kwallet_bridge.model import AppId, WalletName
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An open that was denied."""
+
+    caller: str
+    wallet: WalletName = field(repr=False)
+    appid: AppId
+    seconds: float
+    answered: bool
+    """The call had been answered before: it was ``openAsync``."""
 
 
 class Asker(Protocol):

@@ -20,13 +20,13 @@ from kwallet_bridge.errors import (
 from kwallet_bridge.model import AppId, Handle, WalletName
 from kwallet_bridge.store import port
 from kwallet_bridge.wallet import events
-from kwallet_bridge.wallet.access import AccessRules
+from kwallet_bridge.wallet.access import AccessRules, Refusal
 from kwallet_bridge.wallet.admission import Admission
 from kwallet_bridge.wallet.idle import IdleWatch
 from kwallet_bridge.wallet.state import UNWATCHED, OpenWallets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from kwallet_bridge.config import Settings
     from kwallet_bridge.model import FolderName, Key
@@ -42,6 +42,10 @@ _MAX_TRANSACTION = 2**31 - 1
 _log = logging.getLogger(__name__)
 
 
+async def _forget_nothing(_: WalletName) -> None:
+    pass
+
+
 class WalletService:
     """The part of KWallet that is not folders and entries."""
 
@@ -53,13 +57,16 @@ class WalletService:
         tell: Callable[[events.Event], None],
         read_settings: Callable[[], Settings],
         asker: Asker | None = None,
-        refused: Callable[[str, WalletName, AppId], None] = lambda *_: None,
+        refused: Callable[[Refusal], None] = lambda _: None,
+        forget: Callable[[WalletName], Awaitable[None]] = _forget_nothing,
     ) -> None:
         """Serve from ``store``; ``read_settings`` reads kwalletrc afresh.
 
-        ``refused`` is told of each open that was denied: caller, wallet, application.
+        ``refused`` is told of each open that was denied.
+        ``forget`` drops what was decided about a wallet that is deleted.
         """
         self._refused = refused
+        self._forget = forget
         self._loop = asyncio.get_running_loop()
         self._store = store
         self._wallets = wallets
@@ -124,6 +131,7 @@ class WalletService:
                 window_id=window_id,
                 appid=appid,
                 service=caller if handle_session else UNWATCHED,
+                answered=True,
             )
         )
         pending = self._opening.setdefault(caller, set())
@@ -169,8 +177,10 @@ class WalletService:
         window_id: int,
         appid: AppId,
         service: str,
+        answered: bool = False,
     ) -> Handle:
         handle = NO_HANDLE
+        started = self._loop.time()
         try:
             opened = await self._open(wallet, window_id, appid, caller)
             opened.sessions.append((appid, service))
@@ -178,7 +188,8 @@ class WalletService:
             handle = opened.handle
         except BridgeError as error:
             if isinstance(error, AccessDeniedError):
-                self._refused(caller, wallet, appid)
+                seconds = self._loop.time() - started
+                self._refused(Refusal(caller, wallet, appid, seconds, answered=answered))
             _log.info("an open failed: %s", type(error).__name__)
         self._tell(events.WalletAsyncOpened(transaction, handle))
         return handle
@@ -190,6 +201,8 @@ class WalletService:
             raise AccessDeniedError("kwalletrc denies this application the wallet")
         opened = await self._admission.find_open(wallet)
         wallet = self._store.canonical(wallet)
+        if self._access.denied(wallet, appid):
+            raise AccessDeniedError("kwalletrc denies this application the wallet")
         known = opened is not None and opened.has_session(appid)
         if opened is None:
             # For whom the wallet's password has just been typed nobody is asked again.
@@ -320,6 +333,8 @@ class WalletService:
         if opened is not None:
             self._announce_closed(opened)
         self._tell(events.WalletDeleted(wallet))
+        # What is in force is not read again: kwalletd denies until the next reconfigure, too.
+        await self._forget(wallet)
         self._loop.call_soon(self._tell, events.WalletListDirty())
         return CLOSED
 

@@ -23,6 +23,7 @@ from kwallet_bridge.wire.calls import CALLS, ERROR, INTERFACE
 from kwallet_bridge.wire.generations import PATHS
 from kwallet_bridge.wire.introspection import INTROSPECTABLE, PROPERTIES, children, introspect
 from kwallet_bridge.wire.lanes import Lanes
+from kwallet_bridge.wire.observed import OK, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -99,11 +100,13 @@ class Dispatcher:
     async def _run(self, bound: _Bound, call: IncomingCall) -> None:
         started = time.perf_counter() if self.observer is not None else 0.0
         row = bound.row
-        outcome = "ok"
+        outcome = OK
         try:
             answer = await bound.handler(
                 call.sender, **dict(zip(bound.keywords, call.body, strict=True))
             )
+            if not bound.waits and answer == row.refused:
+                outcome = REFUSED
             _reply(bound, call, answer)
         except _REFUSALS as error:
             outcome = type(error).__name__

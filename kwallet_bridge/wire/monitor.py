@@ -23,6 +23,7 @@ from kwallet_bridge.wire.observed import (
     MONITOR_PATH,
     NAME_ARGUMENTS,
     REFUSALS_SIGNATURE,
+    REFUSED,
     ObservedCall,
 )
 from kwallet_bridge.wire.sandbox import flatpak_id
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.bus.connection import BusConnection
     from kwallet_bridge.bus.incoming import IncomingCall
-    from kwallet_bridge.model import AppId, WalletName
+    from kwallet_bridge.wallet.access import Refusal
     from kwallet_bridge.wire.peers import Peers
 
     Observer = Callable[[IncomingCall, float, str], None]
@@ -109,11 +110,27 @@ class Monitor:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def note_refusal(self, caller: str, wallet: WalletName, appid: AppId) -> None:
-        """Remember an open that was denied; the last ones are kept, in memory only."""
-        program = self._peers.known_program(caller)
+    def note_refusal(self, refusal: Refusal) -> None:
+        """Remember an open that was denied; the last ones are kept, in memory only.
+
+        One whose call was answered with a transaction number is told as a line of its own.
+        """
+        program = self._peers.known_program(refusal.caller)
         pid, executable = (program.pid, program.executable) if program is not None else (0, "")
-        self._refusals.append((time.time(), appid, pid, executable, wallet))
+        now, wallet = time.time(), str(refusal.wallet)
+        self._refusals.append((now, refusal.appid, pid, executable, wallet))
+        if refusal.answered and self._subscribers:
+            observed = ObservedCall(
+                time=now,
+                appid=refusal.appid,
+                pid=pid,
+                executable=executable,
+                member="openAsync",
+                outcome=REFUSED,
+                seconds=refusal.seconds,
+                names={"wallet": wallet},
+            )
+            self._note(refusal.caller, observed)
 
     async def _tell_refusals(self, call: IncomingCall) -> None:
         if await self._may_listen(call.sender):
@@ -168,8 +185,11 @@ class Monitor:
             seconds=seconds,
             names={key: str(arguments[key]) for key in keywords if key in NAME_ARGUMENTS},
         )
+        self._note(call.sender, observed)
+
+    def _note(self, caller: str, observed: ObservedCall) -> None:
         if not self._waiting.full():
-            self._waiting.put_nowait((call.sender, observed))
+            self._waiting.put_nowait((caller, observed))
 
     async def _tell_all(self) -> None:
         while True:

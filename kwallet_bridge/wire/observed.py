@@ -18,6 +18,9 @@ CALLED_SIGNATURE: Final = "dsusssda{ss}"
 REFUSALS: Final = "Refusals"
 REFUSALS_SIGNATURE: Final = "a(dsuss)"
 """Time, claimed appid, pid, executable, wallet."""
+OK: Final = "ok"
+REFUSED: Final = "refused"
+"""An open that answered -1, or that was denied after ``openAsync`` had been answered."""
 NAME_ARGUMENTS: Final = frozenset(
     {"wallet", "folder", "key", "old_name", "new_name", "application"}
 )

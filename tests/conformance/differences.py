@@ -232,10 +232,9 @@ ROWS = (
     ),
     Row(
         "settings-are-never-written",
-        "Opening a wallet while `First Use` is set writes `Default Wallet` into kwalletrc; "
-        "`deleteWallet` removes the wallet's lines of Auto Allow and Auto Deny.",
-        "kwalletrc is only read.",
-        "It belongs to KDE's own tools.",
+        "Opening a wallet while `First Use` is set writes `Default Wallet` into kwalletrc.",
+        "Nothing but Auto Allow and Auto Deny is ever written there.",
+        "The rest belongs to KDE's own tools.",
     ),
 )
 

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from support.paths import ROOT
-from support.peers import Kwalletd
+from support.peers import KWALLETRC, Bridge, GnomeKeyring, Kwalletd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.peers import Bridge
     from support.private_bus import PrivateBus
 
+DENYING = KWALLETRC + "[Auto Deny]\nkdewallet=thief\n"
 CANARY = "c4n4ry-value"
 
 
@@ -84,6 +84,19 @@ def test_a_refusal_is_shown(bus: PrivateBus, bridge: Bridge) -> None:
         bus.client().ask("folderList", "is", 7, "thief")
         (call,) = lines(process)
     assert (call["member"], call["outcome"]) == ("folderList", "HandleError")
+
+
+def test_a_refused_open_is_shown(bus: PrivateBus) -> None:
+    """Denied opens are shown as refused: ``open`` by its answer, ``openAsync`` when it is known."""
+    options = ("--json", "--names", "--count", "3")
+    with GnomeKeyring(bus), Bridge(bus, config=DENYING), watching(bus, *options) as process:
+        client = bus.client()
+        assert client.ask("open", "sxs", "kdewallet", 0, "thief").value == -1
+        client.ask("openAsync", "sxsb", "kdewallet", 0, "thief", False)
+        seen = lines(process)
+    outcomes = [(call["member"], call["outcome"]) for call in seen]
+    assert outcomes == [("open", "refused"), ("openAsync", "ok"), ("openAsync", "refused")]
+    assert {call["names"]["wallet"] for call in seen} == {"kdewallet"}
 
 
 def test_the_end_of_the_service_ends_the_monitor(bus: PrivateBus, bridge: Bridge) -> None:

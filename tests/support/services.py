@@ -33,6 +33,7 @@ class Served:
     asker: Asker | None = None
     backend: MemoryBackend = field(default_factory=MemoryBackend)
     told: list[events.Event] = field(default_factory=list)
+    forgotten: list[WalletName] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Put the parts together, as the daemon does."""
@@ -45,10 +46,14 @@ class Served:
             tell=self.told.append,
             read_settings=lambda: self.settings,
             asker=self.asker,
+            forget=self._forget,
         )
         self.contents = Contents(
             store=self.store, wallets=self.wallets, tell=self.told.append, clock=loop.time
         )
+
+    async def _forget(self, wallet: WalletName) -> None:
+        self.forgotten.append(wallet)
 
     async def open(
         self, appid: AppId = APP, wallet: WalletName = WALLET, caller: str = PEER

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kwallet_bridge.kconfig import KConfig, escape_key, escape_value, join_list, split_list
+from kwallet_bridge.kconfig import KConfig
+from kwallet_bridge.kconfigtext import escape_key, escape_value, join_list, split_list
 
 if TYPE_CHECKING:
     from pathlib import Path

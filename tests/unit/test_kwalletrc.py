@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.errors import SettingsError
-from kwallet_bridge.kconfig import join_list
-from kwallet_bridge.kwalletrc import AccessList, remember, set_entry
+from kwallet_bridge.kconfigtext import join_list
+from kwallet_bridge.kwalletrc import AccessList, forget_wallet, remember, set_entry
 
 SAMPLE = b"""# mine, by hand
 [Wallet]
@@ -146,6 +146,53 @@ def test_a_directory_that_cannot_be_made_is_told(environ: dict[str, str], tmp_pa
     (tmp_path / "user").write_text("a file")
     with pytest.raises(SettingsError):
         remember(environ, AccessList.ALLOW, wallet="w", appid="a")
+
+
+FROZEN = ["[$i]\n", "[Auto Allow][$i]\nx=y\n[Auto Deny][$i]\nx=y\n",
+          "[Auto Allow]\nkdewallet[$i]=x\n[Auto Deny]\nkdewallet[$i]=x\n"]  # fmt: skip
+
+
+def test_a_deleted_wallet_leaves_both_lists(environ: dict[str, str], rc: Path) -> None:
+    """Each line of the wallet goes from both lists, what a language says of it stays, as in KDE."""
+    rc.write_bytes(
+        SAMPLE + b"[Auto Deny]\nkdewallet=a\nkdewallet[de]=b\n[Auto Allow]\nkdewallet[$e] = z\n"
+    )
+    assert forget_wallet(environ, "kdewallet")
+    assert rc.read_bytes() == (
+        SAMPLE.replace(b"kdewallet=chrome,KDE System\n", b"")
+        + b"[Auto Deny]\nkdewallet[de]=b\n[Auto Allow]\n"
+    )
+    assert kde_value(environ, "Auto Allow", "kdewallet") == ""
+    assert kde_value(environ, "Auto Allow", "other") == "x"
+    assert not forget_wallet(environ, "kdewallet")
+
+
+def test_what_the_system_lists_is_hidden(environ: dict[str, str], rc: Path, tmp_path: Path) -> None:
+    """A list of the administrator's, not frozen, is marked deleted, as KDE does."""
+    (tmp_path / "system/kwalletrc").write_text("[Auto Allow]\nkdewallet=sys\n")
+    assert forget_wallet(environ, "kdewallet")
+    assert rc.read_bytes() == SAMPLE.replace(b"kdewallet=chrome,KDE System\n", b"").replace(
+        b"other = x\n", b"other = x\nkdewallet[$d]\n"
+    )
+    assert kde_value(environ, "Auto Allow", "kdewallet") == ""
+    assert not read_settings(environ).auto_allow["kdewallet"]
+    assert not forget_wallet(environ, "kdewallet")
+
+
+@pytest.mark.parametrize("mark", FROZEN)
+def test_frozen_lists_of_a_deleted_wallet_stay(
+    environ: dict[str, str], rc: Path, tmp_path: Path, mark: str
+) -> None:
+    """Where the administrator froze the lists the file is not touched."""
+    (tmp_path / "system/kwalletrc").write_text(mark)
+    assert not forget_wallet(environ, "kdewallet")
+    assert rc.read_bytes() == SAMPLE
+
+
+def test_without_a_file_nothing_is_made(environ: dict[str, str], tmp_path: Path) -> None:
+    """Deleting a wallet nobody was asked about creates no kwalletrc."""
+    assert not forget_wallet(environ, "kdewallet")
+    assert not (tmp_path / "user" / "kwalletrc").exists()
 
 
 def test_line_ends_are_kept() -> None:

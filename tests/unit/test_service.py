@@ -308,9 +308,19 @@ async def test_deleting_keeps_what_others_keep(served: Served) -> None:
     )
     served.heard()
     assert await served.service.delete_wallet("", wallet=WALLET) == 0
+    assert served.forgotten == [WALLET]
     assert served.heard()[:3] == [*_closed(handle), events.WalletDeleted(WALLET)]
     assert [row[2] for row in served.backend.dump(collection)] == [b"theirs"]
     assert await served.service.delete_wallet("", wallet=NEW) == -1
+    assert served.forgotten == [WALLET]
+
+
+async def test_a_denial_covers_every_name_of_a_wallet() -> None:
+    """Who is denied the default wallet is denied it under its collection's label too."""
+    world = Served(Settings(auto_deny={WALLET: (APP,)}))
+    world.backend.add_collection("Login", alias="default")
+    assert await world.open(wallet=WalletName("Login")) == GONE
+    assert await world.open(OTHER, wallet=WalletName("Login")) > 0
 
 
 async def test_transactions_count_up_and_wrap(served: Served) -> None:
