@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import json
 import os
+import socketserver
+import subprocess
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,6 +124,67 @@ def test_python_keyring_migrates_its_old_folder(bus: PrivateBus, activatable: Br
     assert isinstance(folders, list)
     assert {"example.org", "a/b"} <= set(folders)
     assert "Python" not in folders
+
+
+class _Svnserve(socketserver.StreamRequestHandler):
+    """One connection of a Subversion server, which takes the socket as its standard input."""
+
+    repository: Path
+
+    def handle(self) -> None:
+        command = ["svnserve", "-i", "-r", str(self.repository)]
+        subprocess.run(command, stdin=self.request, stdout=self.request, check=False)
+
+
+@pytest.fixture
+def repository(bus: PrivateBus) -> Iterator[str]:
+    """Serve an empty Subversion repository that wants a password; gives its URL."""
+    folder = bus.home / "repository"
+    bus.run(["svnadmin", "create", str(folder)])
+    general = "[general]\nanon-access = none\npassword-db = passwd\nrealm = Dragons\n"
+    (folder / "conf" / "svnserve.conf").write_text(general)
+    (folder / "conf" / "passwd").write_text("[users]\nkonqi = dragon fruit\n")
+    handler = type("Handler", (_Svnserve,), {"repository": folder})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"svn://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_subversion_remembers_a_password(
+    bus: PrivateBus, bridge: Bridge, display: Xvfb, repository: str
+) -> None:
+    """What Subversion was told once it finds in the wallet the next time, under its own realm."""
+    (bus.home / ".subversion").mkdir()
+    (bus.home / ".subversion" / "config").write_text("[auth]\npassword-stores = kwallet\n")
+    log_in = ["svn", "info", repository, "--non-interactive", "--username", "konqi"]
+
+    def ended(*words: str) -> int:
+        return bus.run([*log_in, *words], env=display.env, check=False).returncode
+
+    assert ended() == 1
+    assert ended("--password", "dragon fruit") == 0
+    assert ended() == 0
+    assert ended("--password", "wrong") == 1
+    assert ended() == 0
+    key = f"konqi@<{repository}> Dragons"
+    assert _secret_tool(bus, "Subversion", key) == "dragon fruit"
+
+
+def test_ksshaskpass_finds_what_it_is_asked_for(
+    bus: PrivateBus, bridge: Bridge, display: Xvfb
+) -> None:
+    """The questions of ssh-add and git are answered out of the wallet, without a window."""
+    key, site = "/home/konqi/.ssh/id_ed25519", "https://konqi@example.org"
+    client = bus.client()
+    _write(client, "ksshaskpass", key, "fire")
+    _write(client, "ksshaskpass", site, "dragon")
+
+    def answer(question: str) -> str:
+        return bus.run(["ksshaskpass", question], env=display.env).stdout
+
+    assert answer(f"Enter passphrase for {key}: ") == "fire"
+    assert answer(f"Password for '{site}': ") == "dragon"
 
 
 def test_secret_tool_and_kwallet_see_each_other(bus: PrivateBus, bridge: Bridge) -> None:
