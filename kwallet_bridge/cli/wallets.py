@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.sources import wallet_name_of
 from kwallet_bridge.migrate.discover import find_wallet_files
-from kwallet_bridge.migrate.journal import journal_path, open_journal
+from kwallet_bridge.migrate.journal import journal_path, last_moves, open_journal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_NOT_DONE = frozenset({"running", "undone"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +38,7 @@ def find_wallets(environ: Mapping[str, str]) -> list[FoundWallet]:
     if not paths:
         return []
     with open_journal(journal_path()) as journal:
-        moved = {
-            source: run
-            for run in journal.runs.values()
-            if run.state not in _NOT_DONE
-            for source in run.sources
-        }
+        moved = last_moves(journal.runs)
     found = []
     for path in paths:
         run = moved.get(str(path.absolute()))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "migrations.jsonl"
 VERSION = 1
+_NOT_DONE = frozenset({"running", "undone"})
 _SYNC_ROWS = 64
 """Outcomes are synced in batches: one that is lost is found again by looking at the provider."""
 
@@ -103,14 +104,7 @@ class Journal:
         if whole != len(data):
             os.ftruncate(self._descriptor, whole)
             self._size = whole
-        for number, line in enumerate(data[:whole].splitlines(), 1):
-            try:
-                self._apply(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
-                raise JournalError(
-                    f"line {number} of the migration journal is damaged; move {self._path} away to"
-                    " begin a new one, which knows no earlier run to take back"
-                ) from error
+        _read_lines(data[:whole], self._path, self.runs)
 
     def find_open(self, destination: str, sources: Sequence[str]) -> RunRecord | None:
         """Find the interrupted run of the same sources and destination, the last one first."""
@@ -209,7 +203,7 @@ class Journal:
             ) from error
         self._size += len(data)
         for line in lines:
-            self._apply(line)
+            _apply(self.runs, line)
 
     def _cut_back(self) -> None:
         """Drop half a line that a full disk left."""
@@ -230,25 +224,28 @@ class Journal:
         os.close(self._descriptor)
         self._descriptor, self._size = descriptor, len(data)
 
-    # --- lines to records -----------------------------------------------------------------------
 
-    def _apply(self, line: Mapping[str, object]) -> None:
-        match line:
-            case {"type": "run", "version": int(version)} if version > VERSION:
-                raise JournalError("the migration journal is of a newer program")
-            case {"type": "run", "run": str(name), "at": int(at), "to": str(to), "from": [*origin]}:
-                self.runs[name] = RunRecord(name, at, to, tuple(str(text) for text in origin))
-            case {"type": "collection", "run": str(name), "wallet": str(wallet)}:
-                self.runs[name].collections.append(wallet)
-            case {"type": "intent", "run": str(name), "row": int(row), "digest": str(digest)}:
-                intent = Intent(row, _read_place(line), Action(str(line["action"])), digest)
-                self.runs[name].add(intent)
-            case {"type": "outcome", "run": str(name), "row": int(row), "outcome": str(outcome)}:
-                self.runs[name].intents[row].outcome = Outcome(outcome)
-            case {"type": "end", "run": str(name), "state": str(state), "at": int(at)}:
-                self.runs[name].state, self.runs[name].ended = state, at
-            case _:
-                raise ValueError("no such line")
+def peek_runs(path: Path) -> dict[str, RunRecord]:
+    """Read the runs, also while a migration is at work, and change nothing; absent is empty.
+
+    Raises:
+        JournalError: It cannot be read, or a line is damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise JournalError(f"the migration journal cannot be read: {error.strerror}") from error
+    runs: dict[str, RunRecord] = {}
+    _read_lines(data[: data.rfind(b"\n") + 1], path, runs)
+    return runs
+
+
+def last_moves(runs: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
+    """Give for each source the last run that moved it and was not taken back."""
+    done = (run for run in runs.values() if run.state not in _NOT_DONE)
+    return {source: run for run in done for source in run.sources}
 
 
 def journal_path(state_home: Path | None = None) -> Path:
@@ -282,6 +279,36 @@ def open_journal(path: Path) -> Iterator[Journal]:
         yield journal
     finally:
         journal.close()
+
+
+def _read_lines(data: bytes, path: Path, runs: dict[str, RunRecord]) -> None:
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            _apply(runs, json.loads(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise JournalError(
+                f"line {number} of the migration journal is damaged; move {path} away to"
+                " begin a new one, which knows no earlier run to take back"
+            ) from error
+
+
+def _apply(runs: dict[str, RunRecord], line: Mapping[str, object]) -> None:
+    match line:
+        case {"type": "run", "version": int(version)} if version > VERSION:
+            raise JournalError("the migration journal is of a newer program")
+        case {"type": "run", "run": str(name), "at": int(at), "to": str(to), "from": [*origin]}:
+            runs[name] = RunRecord(name, at, to, tuple(str(text) for text in origin))
+        case {"type": "collection", "run": str(name), "wallet": str(wallet)}:
+            runs[name].collections.append(wallet)
+        case {"type": "intent", "run": str(name), "row": int(row), "digest": str(digest)}:
+            intent = Intent(row, _read_place(line), Action(str(line["action"])), digest)
+            runs[name].add(intent)
+        case {"type": "outcome", "run": str(name), "row": int(row), "outcome": str(outcome)}:
+            runs[name].intents[row].outcome = Outcome(outcome)
+        case {"type": "end", "run": str(name), "state": str(state), "at": int(at)}:
+            runs[name].state, runs[name].ended = state, at
+        case _:
+            raise ValueError("no such line")
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.config import RC_NAME, read_settings
-from kwallet_bridge.errors import SessionError
+from kwallet_bridge.errors import JournalError, SessionError
 from kwallet_bridge.kconfig import config_home
+from kwallet_bridge.kwl.formats import SMALLEST_WALLET
+from kwallet_bridge.migrate.discover import list_old_folders
+from kwallet_bridge.migrate.journal import journal_path, last_moves, peek_runs
 from kwallet_bridge.session.census import OUR_WORDS
 from kwallet_bridge.session.files import Places, plan_files
 from kwallet_bridge.session.findings import Finding, Status
@@ -20,8 +24,8 @@ from kwallet_bridge.wire.generations import BUS_NAMES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-SMALLEST_WALLET: Final = 60
-"""KDE starts a wallet file of fewer bytes anew; it holds nothing."""
+    from kwallet_bridge.migrate.journal import RunRecord
+
 FLATPAK_ROOT: Final = Path("/var/lib/flatpak")
 SECRET_PORTAL: Final = "org.freedesktop.impl.portal.Secret"  # noqa: S105  an interface's name
 
@@ -29,6 +33,11 @@ SECRET_PORTAL: Final = "org.freedesktop.impl.portal.Secret"  # noqa: S105  an in
 def data_home(environ: Mapping[str, str]) -> Path:
     """Give the user's data directory."""
     return Path(environ.get("XDG_DATA_HOME") or Path(environ["HOME"]) / ".local/share")
+
+
+def state_home(environ: Mapping[str, str]) -> Path:
+    """Give the user's state directory."""
+    return Path(environ.get("XDG_STATE_HOME") or Path(environ["HOME"]) / ".local/state")
 
 
 def data_dirs(environ: Mapping[str, str]) -> list[Path]:
@@ -130,24 +139,39 @@ def check_kwalletrc(environ: Mapping[str, str]) -> Finding:
 
 
 def check_wallet_files(environ: Mapping[str, str]) -> Finding:
-    """Count wallet files. Their names are private."""
-    home = Path(environ["HOME"])
-    folders = (data_home(environ) / "kwalletd", home / ".kde/share/apps/kwallet",
-               home / ".kde4/share/apps/kwallet")  # fmt: skip
-    seen, wallets = [], 0
-    for folder in folders:
+    """Count wallet files, and those never moved or changed since. Their names are private."""
+    try:
+        moves = last_moves(peek_runs(journal_path(state_home(environ))))
+    except JournalError as error:
+        return Finding(
+            "wallet files", Status.PROBLEM, (str(error),), "kwallet-bridge migrate --list"
+        )
+    seen: list[str] = []
+    unmoved = 0
+    for folder in (data_home(environ) / "kwalletd", *list_old_folders(environ)):
         found = [path for path in folder.glob("*.kwl") if _size(path) >= SMALLEST_WALLET]
+        if not found:
+            continue
+        new = sum(not _is_moved(path, moves) for path in found)
         saltless = sum(not path.with_suffix(".salt").exists() for path in found)
         extra = len(list(folder.glob("*_attributes.json")))
-        wallets += len(found)
-        if found:
-            seen.append(
-                f"{folder}: {len(found)} wallet files, {saltless} without salt (old or damaged), "
-                f"{extra} with Secret Service attributes beside them"
-            )
-    if not wallets:
-        return Finding("wallet files", Status.OK, ("none",))
+        unmoved += new
+        seen.append(
+            f"{folder}: {len(found)} wallet files, {new} not moved or changed since, "
+            f"{saltless} without salt (old or damaged), "
+            f"{extra} with Secret Service attributes beside them"
+        )
+    if not unmoved:
+        return Finding("wallet files", Status.OK, tuple(seen) or ("none",))
     return Finding("wallet files", Status.NOTE, tuple(seen), "kwallet-bridge migrate --dry-run")
+
+
+def _is_moved(path: Path, moves: Mapping[str, RunRecord]) -> bool:
+    run = moves.get(str(path.absolute()))
+    with contextlib.suppress(OSError):
+        # A kwalletd that came back may have written to it after it was moved.
+        return run is not None and int(path.stat().st_mtime) <= (run.ended or 0)
+    return False
 
 
 def check_second_stores(environ: Mapping[str, str], provider: str) -> Finding:

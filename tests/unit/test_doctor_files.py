@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.session import doctor_files as checks
 from kwallet_bridge.session.census import KSECRETD, SECRETS, Owner
 from kwallet_bridge.session.doctor import check_names
@@ -120,9 +122,39 @@ def test_names_of_wallets_stay_private(environ: dict[str, str]) -> None:
     write(folder / "stub.kwl", "x" * 59)
     write(Path(environ["HOME"]) / ".config/kwalletrc", "[Auto Allow]\ncanary=a\n")
     finding = checks.check_wallet_files(environ)
-    assert "2 wallet files, 1 without salt" in finding.seen[0]
+    assert "2 wallet files, 2 not moved or changed since, 1 without salt" in finding.seen[0]
     shown = "".join(each.format() for each in checks.file_checks(environ))
     assert "canary" not in shown
+
+
+def test_moved_wallets_are_no_news(environ: dict[str, str]) -> None:
+    """A wallet that was moved is counted as news only when its file changed afterwards."""
+    home = Path(environ["HOME"])
+    path = home / ".local/share/kwalletd/canary.kwl"
+    write(path, "x" * 60)
+    log = home / ".local/state/kwallet-bridge/migrations.jsonl"
+    log.parent.mkdir(parents=True)
+    with open_journal(log) as journal:
+        run = journal.begin("provider", [str(path)])
+        assert checks.check_wallet_files(environ).next == "kwallet-bridge migrate --dry-run"
+        journal.end(run, "finished")
+        ended = run.ended
+    assert ended is not None
+    os.utime(path, (ended, ended))
+    before = log.read_bytes()
+    finding = checks.check_wallet_files(environ)
+    assert (finding.status, finding.next) == (Status.OK, "")
+    os.utime(path, (ended + 1, ended + 1))
+    assert checks.check_wallet_files(environ).status is Status.NOTE
+    assert log.read_bytes() == before
+
+
+def test_a_damaged_journal_is_a_problem(environ: dict[str, str]) -> None:
+    """A journal that cannot be read is told, without its content."""
+    write(Path(environ["HOME"]) / ".local/state/kwallet-bridge/migrations.jsonl", "canary\n")
+    finding = checks.check_wallet_files(environ)
+    assert finding.status is Status.PROBLEM
+    assert "canary" not in finding.format()
 
 
 def test_a_second_store_is_shown(environ: dict[str, str]) -> None:
