@@ -59,7 +59,7 @@ class ProviderLink:
         if not self._following:
             await join_or_start(self._runs, "follow", self.follow)
         if self.current is None:
-            await join_or_start(self._runs, "start", self._start)
+            await self._ensure_started()
         provider = self.current
         if provider is None:
             raise StoreUnavailableError("no Secret Service provider is running")
@@ -101,6 +101,13 @@ class ProviderLink:
         # A signal is at least as new as the answer, which may have waited for us.
         if owner and not self._told:
             self._welcome(owner)
+
+    async def _ensure_started(self) -> None:
+        try:
+            await join_or_start(self._runs, "start", self._start)
+        except StoreUnavailableError:
+            if self.current is None:  # else one came while we were told that there is none
+                raise
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()

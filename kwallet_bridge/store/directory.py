@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.store.port import ItemBackend
 
-_PATIENCE = 8  # listings in a row that events may void before the last one is taken
+_PATIENCE = 8  # listings in a row that events may void before the last one is used
+_PAUSE = 1.0  # seconds before it is read again, which may be voided as well
 
 
 class Directory:
@@ -57,8 +58,10 @@ class Directory:
         self._record: dict[CollectionId, str] = {}
         self._own_locks: dict[CollectionId, bool] = {}
         self._own_names: set[str] = set()
-        self._refreshing: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[bool] | None = None
+        self._later: asyncio.TimerHandle | None = None
         self._epoch = 0
+        self._voided = False
         self.fresh = False
 
     # --- questions ------------------------------------------------------------------------------
@@ -108,12 +111,19 @@ class Directory:
     def touch(self) -> None:
         """Doubt the snapshot, as an event asks, and read it again soon."""
         self.fresh = False
+        self._voided = True
         if self._seen and (self._refreshing is None or self._refreshing.done()):
             self._start()
+
+    def meet(self) -> None:
+        """Have a failure at the provider before this one count for nobody."""
+        self._epoch += 1
+        self.touch()
 
     def forget(self) -> None:
         """The provider is gone: keep nothing but the names to compare with."""
         self.fresh = False
+        self._voided = True
         self._seen = False
         self._epoch += 1
         self._boxes.clear()
@@ -123,6 +133,8 @@ class Directory:
 
     def cancel(self) -> None:
         """Stop what is under way."""
+        if self._later is not None:
+            self._later.cancel()
         if self._refreshing is not None:
             self._refreshing.cancel()
 
@@ -131,34 +143,46 @@ class Directory:
         running = self._refreshing
         await asyncio.shield(self._start() if running is None or running.done() else running)
 
-    def _start(self) -> asyncio.Task[None]:
+    def _start(self) -> asyncio.Task[bool]:
         task = asyncio.get_running_loop().create_task(self._refresh())
         self._refreshing = task
         task.add_done_callback(self._refreshed)
         return task
 
-    def _refreshed(self, task: asyncio.Task[None]) -> None:
+    def _refreshed(self, task: asyncio.Task[bool]) -> None:
         if self._refreshing is task:
             self._refreshing = None
-        if not task.cancelled() and task.exception() is None and not self.fresh:
+        if task.cancelled() or task.exception() is not None or self.fresh:
+            return
+        if task.result():
             self.touch()  # an event came with the last of it
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_PAUSE, self._look_again)
 
-    async def _refresh(self) -> None:
+    def _look_again(self) -> None:
+        self._later = None
+        if not self.fresh:
+            self.touch()
+
+    async def _refresh(self) -> bool:
+        """Read the snapshot; False if events void even the last of many."""
         for _attempt in range(_PATIENCE):
             epoch = self._epoch
-            self.fresh = True
+            self._voided = False
             try:
                 boxes = await self._backend.collections()
                 default = await self._backend.read_alias(DEFAULT_ALIAS)
-            except BaseException:
-                self.fresh = False
-                raise
-            if self.fresh:
+            except StoreUnavailableError:
+                if epoch == self._epoch:
+                    raise
+                continue  # it was the last provider's; who asked since means the present one
+            if not self._voided:
                 break  # else an event came meanwhile, perhaps of another provider: ask again
         if epoch != self._epoch:
             raise StoreUnavailableError("providers come and go")
-        self.fresh = True
+        self.fresh = settled = not self._voided
         self._take({box.id: box for box in boxes}, default)
+        return settled
 
     def _take(self, boxes: dict[CollectionId, Collection], default: CollectionId | None) -> None:
         old_boxes, old_listing, seen = self._boxes, self._listing, self._seen

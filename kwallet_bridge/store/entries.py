@@ -113,17 +113,27 @@ class EntryStore:
                 await self._backend.unlock(box.id, window_id=window_id)
         self._open_site(box.id)
 
-    async def create_wallet(self, wallet: WalletName, *, window_id: str = "") -> None:
+    async def create_wallet(
+        self, wallet: WalletName, *, window_id: str = "", made: Callable[[], None] = lambda: None
+    ) -> None:
         """Make a wallet with KWallet's usual folders, prompting if needed."""
         self._require_wallet_name(wallet)
         if await self._directory.find(wallet) is not None:
+            made()
             return
         with self._directory.changing_list(wallet):
-            made = await self._backend.create_collection(wallet, window_id=window_id)
+            box = await self._backend.create_collection(wallet, window_id=window_id)
+            await self._finish(self._furnish(box, wallet, made))
+
+    async def _furnish(
+        self, box: CollectionId, wallet: WalletName, made: Callable[[], None]
+    ) -> None:
+        with self._directory.changing_list(wallet):
             self._directory.touch()
             await self._directory.refresh()
-            self._directory.remember(made, wallet)
-        await self._finish(self._jobs.make_folders(self._open_site(made), DEFAULT_FOLDERS))
+            self._directory.remember(box, wallet)
+        await self._jobs.make_folders(self._open_site(box), DEFAULT_FOLDERS)
+        made()
 
     async def prepare(self, wallet: WalletName) -> bool:
         """Give an unlocked wallet that holds nothing of KWallet's its usual folders."""
@@ -335,7 +345,7 @@ class EntryStore:
             self._lose()
         elif isinstance(event, BackendReturned):
             self._ready.clear()
-            self._directory.touch()
+            self._directory.meet()
             self._emit(WalletsChanged())
         else:
             self._doubt()
@@ -381,7 +391,9 @@ class EntryStore:
             raise WalletNotFoundError("no wallet has this name")
         if box.locked:
             raise StoreLockedError("the wallet is locked")
-        site = self._ready[wallet] = self._open_site(box.id)
+        site = self._open_site(box.id)
+        if self._directory.fresh:
+            self._ready[wallet] = site
         return site
 
     def _open_site(self, collection: CollectionId) -> Open:

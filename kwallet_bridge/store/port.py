@@ -351,8 +351,14 @@ class Store(Protocol):
     async def unlock(self, wallet: WalletName, *, window_id: str = "") -> None:
         """Unlock a wallet, prompting if needed."""
 
-    async def create_wallet(self, wallet: WalletName, *, window_id: str = "") -> None:
-        """Make a wallet, prompting if needed."""
+    async def create_wallet(
+        self, wallet: WalletName, *, window_id: str = "", made: Callable[[], None] = lambda: None
+    ) -> None:
+        """Make a wallet, prompting if needed.
+
+        ``made`` is called once it is there with its folders, also when it was there already, and
+        when the caller left after the prompt.
+        """
 
     async def prepare(self, wallet: WalletName) -> bool:
         """Give an unlocked wallet that holds nothing of KWallet's its usual folders.

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import InvalidNameError, StoreError
+from kwallet_bridge.errors import InvalidNameError, StoreError, StoreUnavailableError
 from kwallet_bridge.model import DEFAULT_FOLDERS
 from kwallet_bridge.shared import SharedRun, join_or_start
 from kwallet_bridge.store import port
@@ -68,22 +69,34 @@ class Admission:
         first = starters[0]
         window = str(window_id) if window_id > 0 else ""
         try:
-            state = await join_or_start(
-                self._starting, wallet, lambda: self._make_usable(wallet, window)
-            )
+            state = await self._share(wallet, window)
         finally:
             starters.remove(appid)
             if not starters:
                 self._starters.pop(wallet, None)
         return state is not port.WalletState.UNLOCKED and first == appid
 
+    async def _share(self, wallet: WalletName, window: str) -> port.WalletState:
+        joined = wallet in self._starting
+        work = partial(self._make_usable, wallet, window)
+        try:
+            return await join_or_start(self._starting, wallet, work)
+        except StoreUnavailableError:
+            if not joined:
+                raise
+            # It may have been begun at a provider that was replaced before this open came.
+            return await join_or_start(self._starting, wallet, work)
+
     async def _make_usable(self, wallet: WalletName, window: str) -> port.WalletState:
         state = await self._store.wallet_state(wallet)
         if state is port.WalletState.ABSENT:
-            await self._store.create_wallet(wallet, window_id=window)
-        elif state is port.WalletState.LOCKED:
+            # Told even if everybody who asked for it has left by then: it is there.
+            told = partial(self._admit_usable, wallet, created=True)
+            await self._store.create_wallet(wallet, window_id=window, made=told)
+            return state
+        if state is port.WalletState.LOCKED:
             await self._store.unlock(wallet, window_id=window)
-        self._admit_usable(wallet, created=state is port.WalletState.ABSENT)
+        self._admit_usable(wallet, created=False)
         return state
 
     def _admit_usable(self, wallet: WalletName, *, created: bool) -> None:

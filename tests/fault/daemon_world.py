@@ -87,15 +87,11 @@ class World:
             assert reply.value == 0
         return {place: stored for place, (*_, stored) in SEED.items()}
 
-    def open(self, *, limit: float = 1.0) -> None:
-        """Open the wallet, within a second of the provider's return."""
-        started = time.monotonic()
-        while True:
-            handle = self.client.ask("open", "sxs", WALLET, 0, APP).value
-            took = time.monotonic() - started
-            if isinstance(handle, int) and handle > 0:
-                break
-            assert took < limit, "the daemon does not serve a second after the provider's return"
+    def open(self) -> None:
+        """Open the wallet: a provider that has returned is served from at the first call."""
+        handle = self.client.ask("open", "sxs", WALLET, 0, APP).value
+        assert isinstance(handle, int)
+        assert handle > 0, "the daemon does not serve after the provider's return"
         self.handle = handle
 
     def forget(self) -> None:
@@ -132,7 +128,7 @@ class World:
             self.fake.do(lambda fake: fake.faults.clear())
         started = time.monotonic()
         self.check_handle()
-        self.open(limit=limit)
+        self.open()
         took = time.monotonic() - started
         assert took < limit, f"the daemon served again after {took:.2f} s only"
         return took

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.port import Signal, SignalMatch, Variant
 from kwallet_bridge.ciphers import AesCbc
+from kwallet_bridge.errors import BusReplyError
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.secretservice import dh, names
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
@@ -124,6 +125,22 @@ async def test_it_can_be_stepped_outside_of_a_task() -> None:
     assert isinstance(items, list)
     secrets, _ = await finish(backend.read_secrets(items))
     assert secrets == {items[0]: ItemSecret(Secret(VALUE))}
+
+
+async def test_a_provider_that_comes_while_none_is_told_is_used() -> None:
+    """A failed start does not fail those who wait for a provider that is there by then."""
+    heard: list[Callable[[str], None]] = []
+
+    class LateBus(StubBus):
+        async def watch_name(self, name: str, listener: Callable[[str], None]) -> str:
+            heard.append(listener)
+            return ""
+
+        def _startservicebyname(self, *_: object) -> list[object]:
+            asyncio.get_running_loop().call_soon(heard[0], OWNER)
+            raise BusReplyError("org.freedesktop.DBus.Error.ServiceUnknown")
+
+    assert await SecretServiceBackend(LateBus()).is_locked(CollectionId(LOGIN)) is False
 
 
 async def test_a_warm_read_adds_no_suspension_of_its_own() -> None:

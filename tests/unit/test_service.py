@@ -80,6 +80,76 @@ async def test_opens_of_a_missing_wallet_share_its_making(served: Served) -> Non
     assert told.count(events.WalletCreated(NEW)) == told.count(events.WalletOpened(NEW)) == 1
 
 
+async def test_a_wallet_made_for_a_program_that_left_is_told(served: Served) -> None:
+    """Past the prompt the wallet comes to be, and everybody hears of it."""
+    gate = await _leave_in_mid_open(served, "create_item", NEW)
+    assert NEW not in [told.wallet for told in served.heard() if hasattr(told, "wallet")]
+    gate.set()
+    await _until(lambda: events.WalletOpened(NEW) in served.told)
+    assert served.heard() == [
+        events.FolderListUpdated(NEW),
+        events.FolderListUpdated(NEW),
+        events.WalletCreated(NEW),
+        events.WalletListDirty(),
+        events.WalletOpened(NEW),
+    ]
+    assert await served.service.list_users("", wallet=NEW) == []
+    assert await served.open(wallet=NEW) > 0
+
+
+async def test_a_wallet_nobody_waits_for_is_not_asked_for(served: Served) -> None:
+    """Before the prompt is answered, the last one to leave takes it away with them."""
+    gate = await _leave_in_mid_open(served, "create_collection", NEW)
+    gate.set()
+    await asyncio.sleep(0)
+    assert await served.service.list_wallets("") == [WALLET]
+
+
+async def test_an_open_is_not_refused_for_the_last_provider(served: Served) -> None:
+    """An open that joins one which then fails at a provider long gone is done at the new one."""
+    await served.service.list_wallets("")
+    fail, entered = asyncio.Event(), asyncio.Event()
+
+    async def gate(called: str) -> None:
+        if called == "unlock":
+            entered.set()
+            await fail.wait()
+            served.backend.gate = None
+            raise StoreUnavailableError("it went away")
+
+    box = next(iter(await served.backend.collections())).id
+    served.backend.set_locked(box, locked=True)
+    served.backend.gate = gate
+    before = asyncio.ensure_future(served.open())
+    await entered.wait()
+    served.backend.restart()
+    after = asyncio.ensure_future(served.open(OTHER))
+    for _ in range(20):
+        await asyncio.sleep(0)  # until it has nothing to do but wait for the other
+    fail.set()
+    assert await after > 0
+    assert await before == GONE
+
+
+async def _leave_in_mid_open(served: Served, held: str, wallet: WalletName) -> asyncio.Event:
+    """Open, and leave when the provider's call of this name is under way."""
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def gate(called: str) -> None:
+        if called == held:
+            entered.set()
+            await go_on.wait()
+
+    served.backend.gate = gate
+    await served.service.open_async(
+        PEER, wallet=wallet, window_id=0, appid=APP, handle_session=True
+    )
+    await entered.wait()
+    served.service.peer_vanished(PEER)
+    await asyncio.sleep(0)
+    return go_on
+
+
 async def test_a_wallet_is_open_once_it_was_told(served: Served) -> None:
     """While a wallet is being made for one program it is not open for another."""
     entered, go_on = asyncio.Event(), asyncio.Event()
