@@ -28,6 +28,7 @@ from kwallet_bridge.kconfigtext import (
     split_key,
     unescape,
 )
+from kwallet_bridge.saving import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,7 +97,8 @@ def _edit(environ: Mapping[str, str], edit: Callable[[bytes], bytes]) -> bool:
             before = path.read_bytes() if path.exists() else b""
             after = edit(before)
             if after != before:
-                _replace(path, after)
+                mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
+                replace_file(path, after, mode=mode)
     except OSError as error:
         raise SettingsError(f"kwalletrc cannot be written: {error.strerror}") from error
     return after != before
@@ -184,24 +186,6 @@ def _names(line: bytes, key: bytes) -> bool:
 
 def _escape_group(name: str) -> bytes:
     return escape_key(name).replace(b"\\x3d", b"=")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put ``data`` in the file's place at once, with its mode; a crash leaves old or new."""
-    import tempfile  # noqa: PLC0415  brings shutil and four compressors; rarely written
-
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o600
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".kwalletrc.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from kwallet_bridge.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from kwallet_bridge.saving import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,14 +205,9 @@ def _put_in_place(temporary: Path, path: Path, *, fresh: bool) -> None:
 
 def _sync_folder(path: Path) -> None:
     try:
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path.parent)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # file systems that do not know it
-            raise StoreUnavailableError("the folder could not be synced to disk") from error
+        raise StoreUnavailableError("the folder could not be synced to disk") from error
 
 
 def _remove_leftovers(path: Path) -> None:

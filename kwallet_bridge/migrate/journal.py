@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import JournalError
 from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place
 from kwallet_bridge.model import WalletName
+from kwallet_bridge.saving import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -218,7 +219,7 @@ class Journal:
             _write_all(descriptor, data)
             os.fsync(descriptor)
             fresh.rename(self._path)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except OSError as error:
             raise JournalError("the migration journal cannot be rewritten") from error
         os.close(self._descriptor)
@@ -327,14 +328,6 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _place_fields(place: Place) -> dict[str, object]:

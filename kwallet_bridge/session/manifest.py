@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.errors import SessionError
+from kwallet_bridge.saving import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -173,21 +172,6 @@ def is_in_place(file: PlannedFile) -> bool:
     if file.link is not None:
         return found.link == file.link
     return found.data == file.text.encode()
-
-
-def replace_file(path: Path, data: bytes, *, mode: int) -> None:
-    """Write a file at once or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _replace_link(path: Path, target: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kwallet_bridge.migrate.journal import open_journal
+from kwallet_bridge.saving import replace_file
 from kwallet_bridge.session import doctor_files as checks
 from kwallet_bridge.session.census import KSECRETD, SECRETS, Owner
 from kwallet_bridge.session.doctor import check_names
@@ -14,7 +15,6 @@ from kwallet_bridge.session.files import Places, plan_files
 from kwallet_bridge.session.findings import Finding, Status, redact
 from kwallet_bridge.session.manifest import (
     manifest_path,
-    replace_file,
     save_manifest,
     survey,
     write_files,
