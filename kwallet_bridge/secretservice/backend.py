@@ -27,8 +27,11 @@ T = TypeVar("T")
 
 CALL_TIMEOUT = 25.0
 START_TIMEOUT = 15.0
-LATE_COLLECTIONS = 2.0
-"""Seconds that a provider which just came gets to show its first collection."""
+LATE_COLLECTIONS = 15.0
+"""Seconds that a provider which just came gets to show its collections."""
+_FIRST_LOOK = 0.05
+_LAST_LOOK = 1.0
+"""Seconds between two looks at one that is not ready, fewer while it is young."""
 
 
 class SecretServiceBackend:
@@ -109,21 +112,26 @@ class SecretServiceBackend:
         return await self._ask(self._collections)
 
     async def _collections(self, provider: Provider) -> list[Collection]:
-        found = await _list_collections(provider)
-        if not found and provider.quirks.collections_come_late:
+        found, complete = await _list_collections(provider)
+        while not complete and provider.quirks.collections_come_late:
             await self._wait_for_collections(provider)
-            found = await _list_collections(provider)
+            found, complete = await _list_collections(provider)
         return found
 
     async def _wait_for_collections(self, provider: Provider) -> None:
+        """Wait for news of the collections, or a moment: oo7 sends none as it gets ready.
+
+        Raises:
+            StoreUnavailableError: It had its time. To call a wallet absent would be a guess.
+        """
         loop = asyncio.get_running_loop()
-        left = provider.since + LATE_COLLECTIONS - loop.time()
-        if left <= 0:
-            return
+        age = loop.time() - provider.since
+        if age >= LATE_COLLECTIONS:
+            raise StoreUnavailableError("the provider does not show its collections")
         told = asyncio.Event()
         listener: Callable[[BackendEvent], None] = lambda _: told.set()  # noqa: E731
         self._link.listeners.append(listener)
-        timer = loop.call_later(left, told.set)
+        timer = loop.call_later(min(max(age, _FIRST_LOOK), _LAST_LOOK), told.set)
         try:
             await told.wait()
         finally:
@@ -261,7 +269,8 @@ async def _read_alias(provider: Provider, alias: str) -> CollectionId | None:
     return CollectionId(path)
 
 
-async def _list_collections(provider: Provider) -> list[Collection]:
+async def _list_collections(provider: Provider) -> tuple[list[Collection], bool]:
+    """List collections, and tell whether each that is named was there to be asked."""
     client = provider.client
     paths, session = await asyncio.gather(
         client.list_collections(), client.read_alias(names.SESSION_ALIAS)
@@ -271,7 +280,8 @@ async def _list_collections(provider: Provider) -> list[Collection]:
     shown = await asyncio.gather(
         *(_read_collection(provider, path) for path in own if path and path not in hidden)
     )
-    return [collection for collection in shown if collection is not None and collection.label]
+    found = [collection for collection in shown if collection is not None]
+    return [each for each in found if each.label], bool(paths) and len(found) == len(shown)
 
 
 async def _read_collection(provider: Provider, path: str) -> Collection | None:

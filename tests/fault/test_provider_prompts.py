@@ -18,6 +18,7 @@ from kwallet_bridge.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from kwallet_bridge.secretservice import backend as backend_module
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.secretservice.quirks import KEEPASSXC, KSECRETD, OO7, ROWS
 from kwallet_bridge.store.port import CollectionId, ItemId, ItemTouched
@@ -266,13 +267,26 @@ async def test_a_locked_secret_is_not_an_empty_one(pair: Pair) -> None:
 
 @pytest.mark.parametrize("pair", ["oo7"], indirect=True)
 async def test_collections_may_come_late(pair: Pair) -> None:
-    """A provider that owns its name before its collections are there is waited for."""
+    """A provider that names its collections before they are there is waited for."""
     await pair.fake.restart()
     task = asyncio.get_running_loop().create_task(_labels(pair.backend))
-    while pair.fake.calls["Get"] < 2:
+    before = pair.fake.calls["GetAll"]
+    while pair.fake.calls["GetAll"] < before + 2:
         await pair.connection.flush()
+    assert not task.done()
     pair.fake.show_late_collections()
     assert await task == ["Login"]
+
+
+@pytest.mark.parametrize("pair", ["oo7"], indirect=True)
+async def test_a_provider_that_never_gets_ready_has_no_absent_wallets(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Collections that are named but never there are an error, not an empty list."""
+    monkeypatch.setattr(backend_module, "LATE_COLLECTIONS", 0.2)
+    await pair.fake.restart()
+    with pytest.raises(StoreUnavailableError):
+        await pair.backend.collections()
 
 
 async def _labels(backend: SecretServiceBackend) -> list[str]:

@@ -70,13 +70,15 @@ class FakeVault:
         self._order = itertools.count(1)
         self._numbers = itertools.count(1)
         self.late = quirks.collections_come_late
+        self._looks = 0
         self.add_collection("Login")
 
     # --- looking ---------------------------------------------------------------------------
 
     def listed(self) -> list[str]:
-        """Give the collections' paths, as a client sees them now."""
-        return [] if self.late else list(self.collections)
+        """Give the collections' paths; one that comes late names them before they are there."""
+        self._looks += self.late
+        return [] if self.late and self._looks == 1 else list(self.collections)
 
     def alias(self, name: str) -> str:
         """Resolve an alias."""
@@ -86,7 +88,7 @@ class FakeVault:
 
     def collection(self, path: str) -> FakeCollection:
         """Find a collection."""
-        if path not in self.collections:
+        if path not in self.collections or self.late:
             raise FakeError(NO_OBJECT)
         return self.collections[path]
 
@@ -226,7 +228,7 @@ class FakeVault:
 
     def restart(self) -> None:
         """Do what a restart does to memory and files."""
-        self.late = self.quirks.collections_come_late
+        self.late, self._looks = self.quirks.collections_come_late, 0
         for collection in list(self.collections.values()):
             if self.quirks.labels_are_paths and "/" in collection.label:
                 del self.collections[collection.path]

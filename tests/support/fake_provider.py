@@ -107,10 +107,8 @@ class FakeProvider:
         self._sessions.clear()
 
     def show_late_collections(self) -> None:
-        """Let the collections appear at last."""
+        """Let the collections appear at last. As oo7 does, tell nobody."""
         self.vault.late = False
-        for path in self.vault.collections:
-            self.emit(ROOT, "Service", "CollectionCreated", "o", [path])
 
     def set_locked(self, collection: FakeCollection, *, locked: bool) -> None:
         """Lock or unlock, telling it as the provider would."""
@@ -368,7 +366,7 @@ class FakeProvider:
         if path == ROOT:
             return {"Collections": Variant("ao", self.vault.listed())}
         if path in self.vault.collections:
-            collection = self.vault.collections[path]
+            collection = self.vault.collection(path)
             items = [] if self.vault.hides(collection) else list(collection.items)
             return {
                 "Items": Variant("ao", items),
