@@ -63,7 +63,7 @@ async def _read_item(provider: Provider, item: ItemId) -> ItemInfo | None:
     locked, label = shown.get("Locked"), shown.get("Label", "")
     attributes = shown.get("Attributes")
     if locked is True and attributes is None:
-        return ItemInfo(item, "", {}, locked=True)
+        raise StoreLockedError("a locked item shows nothing of itself")
     if not isinstance(locked, bool) or not isinstance(label, str):
         raise MalformedReplyError("an item shows no lock or no label")
     if not isinstance(attributes, dict):

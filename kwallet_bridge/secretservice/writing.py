@@ -95,9 +95,7 @@ async def _create(
 async def _create_by_prompt(provider: Provider, collection: str, path: str, prompt: str) -> str:
     """Run the prompt of a ``CreateItem``; nothing is made before it runs."""
     client = provider.client
-    if await client.read_locked(collection, names.COLLECTION):
-        client.dismiss_prompt(prompt)
-        raise StoreLockedError("the collection is locked")
+    await _refuse_if_locked(provider, collection, prompt)
     before = await client.read_property(collection, names.COLLECTION, "Items")
     answer = await provider.prompts.run(prompt, window_id="")
     named = answer.paths[0] if answer.paths else path
@@ -109,6 +107,13 @@ async def _create_by_prompt(provider: Provider, collection: str, path: str, prom
     if isinstance(before, list) and named not in before:
         await _remove_quietly(provider, named)
     raise StoreRefusedError("the provider refused the item")
+
+
+async def _refuse_if_locked(provider: Provider, collection: str, prompt: str) -> None:
+    """Take back a prompt that would unlock the collection by the way."""
+    if await provider.client.read_locked(collection, names.COLLECTION):
+        provider.client.dismiss_prompt(prompt)
+        raise StoreLockedError("the collection is locked")
 
 
 async def _remove_remains(provider: Provider, announced: Collection[str], item: NewItem) -> None:
@@ -141,11 +146,14 @@ async def _remove_quietly(provider: Provider, path: str) -> None:
 
 async def delete_item(provider: Provider, item: ItemId) -> None:
     """Delete an item; one that is gone already is no error."""
+    path = provider.path(item)
     try:
-        prompt = await provider.client.delete_item(provider.path(item))
+        prompt = await provider.client.delete_item(path)
     except ObjectGoneError as error:
         await _confirm_gone(provider, item, error)
         return
+    if prompt != names.NOTHING:
+        await _refuse_if_locked(provider, path.rpartition("/")[0], prompt)
     await accept(provider, prompt)
 
 

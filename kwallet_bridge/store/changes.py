@@ -172,7 +172,7 @@ class Changes:
         asked = index.pending | before.keys()
         fill = index.begin_fill()
         try:
-            infos = await self._finder.read_items(self._site, asked)
+            infos = await self._finder.read_items(self._site, asked, unlock=False)
             if len(infos) < len(asked):
                 await self._finder.prove_unlocked(self._site)
             folders = {

@@ -213,7 +213,11 @@ class ItemBackend(Protocol):
         """
 
     async def read_items(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
-        """Read label, attributes, lock and times of many items; those that vanished are left out."""
+        """Read label, attributes, lock and times of many items; those that vanished are left out.
+
+        Raises:
+            StoreLockedError: One of them is locked and shows nothing of itself.
+        """
 
     async def read_secrets(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemSecret]:
         """Read many secrets at once; items that vanished are left out.

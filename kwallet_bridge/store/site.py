@@ -176,12 +176,25 @@ class Finder:
         site.check()
         return hits
 
-    async def read_items(self, site: Site, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
-        """Read items, none if none are asked for."""
+    async def read_items(
+        self, site: Site, items: Iterable[ItemId], *, unlock: bool = True
+    ) -> Mapping[ItemId, ItemInfo]:
+        """Read items, none if none are asked for; those that lock singly are unlocked.
+
+        Raises:
+            StoreLockedError: One is locked, and what it is cannot be told.
+        """
         wanted = list(items)
         if not wanted:
             return {}
-        infos = await self._backend.read_items(wanted)
+        try:
+            infos = await self._backend.read_items(wanted)
+        except StoreLockedError:
+            await self.prove_unlocked(site)
+            if not unlock or not self._backend.quirks.items_lock_singly:
+                raise
+            await self._backend.unlock_items(wanted)
+            infos = await self._backend.read_items(wanted)
         site.check()
         return infos
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from support.entries import password
 from support.fake_provider import FakeProvider
-from support.store_contract import NO_NULL, StoreContract, World
+from support.store_contract import NO_NULL, F, K, StoreContract, World
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
@@ -70,3 +71,30 @@ class TestStoreOverFake(StoreContract):
         await fake.stop()
         ours.close()
         theirs.close()
+
+
+async def test_an_item_locked_singly_is_not_absent(
+    bus: PrivateBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry that another program locked, and that shows nothing, is unlocked and read."""
+    monkeypatch.setitem(cast("dict[str, Quirks]", ROWS), "", ROWS["oo7"])
+    fake = FakeProvider(bus.address, ROWS["oo7"])
+    fake.vault.late = False
+    fake.prompts_for.clear()
+    await fake.start()
+    ours, theirs = [await BusConnection.connect(bus.address) for _ in range(2)]
+    world = FakeWorld(
+        fake, *(SecretServiceBackend(one, service_name=fake.name) for one in (ours, theirs))
+    )
+    await world.open()
+    entry = password("x")
+    await world.store.write(world.wallet, F, K, entry)
+    await world.restart()
+    for item in fake.vault.collection(world.collection).items.values():
+        item.locked = True
+    assert await world.store.entry_type(world.wallet, F, K) is entry.type
+    assert await world.store.read(world.wallet, F, K) == entry
+    await world.store.close()
+    await fake.stop()
+    ours.close()
+    theirs.close()

@@ -71,6 +71,8 @@ class FakeVault:
         self._numbers = itertools.count(1)
         self.late = quirks.collections_come_late
         self._looks = 0
+        # Both are oo7's: no other provider replaces by equality.
+        self._names_content_type = self.shows_locked = quirks.replaces_exact_only
         self.add_collection("Login")
 
     # --- looking ---------------------------------------------------------------------------
@@ -101,9 +103,14 @@ class FakeVault:
     def item(self, path: str) -> FakeItem:
         """Find an item that a client can see."""
         collection = self.collections.get(path.rpartition("/")[0])
-        if collection is None or path not in collection.items or self.hides(collection):
+        hidden = collection is not None and self.hides(collection) and not self.shows_locked
+        if collection is None or path not in collection.items or hidden:
             raise FakeError(NO_OBJECT)
         return collection.items[path]
+
+    def listed_items(self, collection: FakeCollection) -> list[str]:
+        """Give the paths of the items a client is told of."""
+        return [] if self.hides(collection) and not self.shows_locked else list(collection.items)
 
     def hides(self, collection: FakeCollection) -> bool:
         """Tell whether a collection shows no items."""
@@ -177,6 +184,8 @@ class FakeVault:
             self.add_item(collection, label, attributes, b"", content_type)
             raise FakeError(INVALID_ARGS)
         kept = self._as_kept(attributes, secret, content_type)
+        if self._names_content_type:
+            attributes = {"xdg:content-type": content_type, **attributes}
         old = self._replaced(collection, attributes) if replace else None
         if old is not None and not self.quirks.replaces_exact_only:
             old.label, old.attributes, old.secret = label, dict(attributes), kept

@@ -103,11 +103,11 @@ class FakeProvider:
         self.faults.setdefault(member, deque()).extend(faults)
 
     def forget_sessions(self) -> None:
-        """Lose every session, as after a timeout of the provider."""
+        """Lose every session."""
         self._sessions.clear()
 
     def show_late_collections(self) -> None:
-        """Let the collections appear at last. As oo7 does, tell nobody."""
+        """Let the collections appear at last, telling nobody."""
         self.vault.late = False
 
     def set_locked(self, collection: FakeCollection, *, locked: bool) -> None:
@@ -327,6 +327,8 @@ class FakeProvider:
             self.emit(parent, "Collection", "ItemDeleted", "o", [path])
             return Variant("s", "")
 
+        if self.vault.shows_locked and self.vault.is_locked(item):
+            return "o", [self.prompts.make(PromptRun(delete))]
         return "o", [self._maybe_prompt("Delete", delete)[1]]
 
     def _seal(self, session: str, item: FakeItem) -> list[object]:
@@ -367,15 +369,16 @@ class FakeProvider:
             return {"Collections": Variant("ao", self.vault.listed())}
         if path in self.vault.collections:
             collection = self.vault.collection(path)
-            items = [] if self.vault.hides(collection) else list(collection.items)
             return {
-                "Items": Variant("ao", items),
+                "Items": Variant("ao", self.vault.listed_items(collection)),
                 "Label": Variant("s", self.vault.label(collection)),
                 "Locked": Variant("b", collection.locked),
                 "Created": Variant("t", 1),
                 "Modified": Variant("t", 1),
             }
         item = self.vault.item(path)
+        if self.vault.shows_locked and self.vault.is_locked(item):
+            return {"Locked": Variant("b", value=True)}
         return {
             "Label": Variant("s", item.label),
             "Attributes": Variant("a{ss}", dict(item.attributes)),
