@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 )
 from PyQt6.sip import voidptr
 
-from kwallet_bridge.gui.icons import icon
+from kwallet_bridge.gui.icons import decorate, icon
 from kwallet_bridge.gui.labels import ElidedLabel
 from kwallet_bridge.question import DECISION, SHOWN, Decision, say
 
@@ -151,7 +151,7 @@ class AccessDialog(QDialog):
             (
                 Decision.ONCE,
                 role.AcceptRole,
-                self.tr("Allow &once"),
+                self.tr("Allow &Once"),
                 self.tr("Open the wallet for as long as the program uses it; ask again next time"),
             ),
             (
@@ -181,6 +181,7 @@ class AccessDialog(QDialog):
             button.setAccessibleDescription(explanation)
             button.clicked.connect(lambda _, chosen=decision: self._answer(chosen))
             button.setEnabled(not decision.allows)
+            decorate(button, "dialog-ok" if decision.allows else "dialog-cancel")
             box.addButton(button, its_role)
             self.buttons[decision] = button
         self.buttons[Decision.NEVER].setEnabled(self._question.may_deny_always)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from PyQt6.QtGui import QIcon, QPixmap
-from PyQt6.QtWidgets import QApplication, QStyle
+from PyQt6.QtWidgets import QAbstractButton, QApplication, QStyle
 
 
 def program_icon() -> QIcon:
@@ -27,3 +27,11 @@ def icon(name: str, fallback: QStyle.StandardPixmap) -> QIcon:
     if not themed.isNull() or style is None:
         return themed
     return style.standardIcon(fallback)
+
+
+def decorate(button: QAbstractButton | None, name: str) -> None:
+    """Give a button of a dialog a themed icon, where the desktop has icons on such buttons."""
+    hint = QStyle.StyleHint.SH_DialogButtonBox_ButtonsHaveIcons
+    style = QApplication.style()
+    if button is not None and style is not None and style.styleHint(hint):
+        button.setIcon(QIcon.fromTheme(name))

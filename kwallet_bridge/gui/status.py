@@ -12,7 +12,6 @@ from PyQt6.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
-    QStyle,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -20,7 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from kwallet_bridge.gui.child import OWN_PROGRAM, Child
-from kwallet_bridge.gui.icons import icon
+from kwallet_bridge.gui.icons import decorate
 from kwallet_bridge.gui.labels import ElidedLabel, plain_tooltip, shown
 from kwallet_bridge.gui.wizard import MigrationAssistant
 
@@ -84,9 +83,7 @@ class StatusWindow(QWidget):
     def _make_buttons(self) -> QDialogButtonBox:
         box = QDialogButtonBox()
         self.move_wallets = QPushButton(self.tr("&Move Wallets…"))
-        self.move_wallets.setIcon(
-            icon("document-import", QStyle.StandardPixmap.SP_DialogOpenButton)
-        )
+        decorate(self.move_wallets, "document-import")
         explanation = self.tr("Move what is in KDE's wallet files to your password store")
         self.move_wallets.setToolTip(explanation)
         self.move_wallets.setAccessibleDescription(explanation)

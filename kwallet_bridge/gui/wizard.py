@@ -18,7 +18,7 @@ from PyQt6.QtWidgets import (
 )
 
 from kwallet_bridge.gui.child import OWN_PROGRAM, Child
-from kwallet_bridge.gui.icons import program_icon
+from kwallet_bridge.gui.icons import decorate, program_icon
 from kwallet_bridge.gui.labels import ElidedLabel, plain_tooltip, shown
 from kwallet_bridge.gui.plan_page import PlanPage
 from kwallet_bridge.gui.rows import RowList, count_outcomes
@@ -46,7 +46,7 @@ class MigrationAssistant(QWizard):
         self.setPixmap(
             QWizard.WizardPixmap.LogoPixmap, program_icon().pixmap(_ICON_SIZE, _ICON_SIZE)
         )
-        self.setButtonText(QWizard.WizardButton.CommitButton, self.tr("&Move"))
+        self._dress_buttons()
         self.found = FoundPage(self)
         self.plan = PlanPage(self)
         self.work = WorkPage(self)
@@ -56,6 +56,21 @@ class MigrationAssistant(QWizard):
         metrics = self.fontMetrics()
         letters, lines = _SIZE_IN_LETTERS
         self.resize(metrics.averageCharWidth() * letters, metrics.lineSpacing() * lines)
+
+    def _dress_buttons(self) -> None:
+        """Give the buttons the words and icons of Plasma's assistants."""
+        which = QWizard.WizardButton
+        self.setButtonText(which.BackButton, self.tr("&Back"))
+        self.setButtonText(which.NextButton, self.tr("&Next"))
+        self.setButtonText(which.CommitButton, self.tr("&Move"))
+        back, following = "go-previous", "go-next"
+        if self.layoutDirection() is Qt.LayoutDirection.RightToLeft:
+            back, following = following, back
+        decorate(self.button(which.BackButton), back)
+        decorate(self.button(which.NextButton), following)
+        decorate(self.button(which.CommitButton), "dialog-ok-apply")
+        decorate(self.button(which.FinishButton), "dialog-ok-apply")
+        decorate(self.button(which.CancelButton), "dialog-cancel")
 
     def start_child(self, *arguments: str) -> Child:
         """Make a child of ours; the caller connects its signals and starts it."""

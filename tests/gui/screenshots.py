@@ -68,7 +68,8 @@ def draw(window: str, out: Path) -> None:
 
     QLocale.setDefault(QLocale(os.environ.get("SHOT_LOCALE", "en_GB")))
     application = make_application()
-    application.setStyle("Fusion")
+    if not os.environ.get("SHOT_PLATFORM"):
+        application.setStyle("Fusion")
     if os.environ.get("SHOT_DARK"):
         darken(application)
     if os.environ.get("SHOT_RTL"):
@@ -78,8 +79,17 @@ def draw(window: str, out: Path) -> None:
         # The pointer and the caret are none of the window's looks.
         application.setCursorFlashTime(0)
         application.processEvents()
+        if os.environ.get("SHOT_PLATFORM"):
+            settle()
         shown.grab().save(str(out), "PNG")
         shown.close()
+
+
+def settle() -> None:
+    """Give a platform's style the time its animations take."""
+    from PyQt6.QtTest import QTest  # noqa: PLC0415
+
+    QTest.qWait(1500)  # type: ignore[call-arg, arg-type]  # it is static
 
 
 def darken(application: QApplication) -> None:

@@ -45,7 +45,7 @@
             <translation>Flatpak:</translation>
         </message>
         <message>
-            <source>Allow &amp;once</source>
+            <source>Allow &amp;Once</source>
             <translation>&amp;Einmal erlauben</translation>
         </message>
         <message>
@@ -121,6 +121,14 @@
         <message>
             <source>Move Wallets to Your Password Store</source>
             <translation>Brieftaschen in den Passwortspeicher umziehen</translation>
+        </message>
+        <message>
+            <source>&amp;Back</source>
+            <translation>&amp;Zurück</translation>
+        </message>
+        <message>
+            <source>&amp;Next</source>
+            <translation>&amp;Weiter</translation>
         </message>
         <message>
             <source>&amp;Move</source>
