@@ -14,7 +14,7 @@ from kwallet_bridge.migrate.rows import Action, Kind, Place, Plan, Policy, Row, 
 from kwallet_bridge.migrate.wishes import is_migrators
 from kwallet_bridge.model import Entry, FolderName, Key
 from kwallet_bridge.store import codec
-from kwallet_bridge.store.index import row_of
+from kwallet_bridge.store.rows import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

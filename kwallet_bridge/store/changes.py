@@ -9,21 +9,21 @@ import time
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import BridgeError
-from kwallet_bridge.store.index import UNSURE, row_of
+from kwallet_bridge.store.index import FLOOD, UNSURE
+from kwallet_bridge.store.rows import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kwallet_bridge.model import FolderName
-    from kwallet_bridge.store.index import Row
     from kwallet_bridge.store.port import ItemId, ItemInfo
+    from kwallet_bridge.store.rows import Row
     from kwallet_bridge.store.site import Finder, Site
 
 _DELAY = 0.05  # seconds in which signals of one change arrive together
 _ECHO = 0.25  # seconds in which a provider may still tell of our own write
 _CLOCK = 2  # seconds by which a time of modification may lie before its signal
 _NOISE = 3.0  # seconds after a collection is opened in which its old items may be announced
-_FLOOD = 64  # unknown items at once that are an unlocked collection, not a person's doing
 
 
 class Changes:
@@ -88,7 +88,7 @@ class Changes:
     def _shed(self) -> None:
         """Do not read a whole collection because its unlocking was announced item by item."""
         unknown = [item for item, row in self._before.items() if row is None]
-        if len(unknown) <= _FLOOD:
+        if len(unknown) <= FLOOD:
             return
         for item in unknown:
             del self._before[item]
@@ -194,7 +194,7 @@ class Changes:
         found = await self._finder.search(self._site, {})
         rows = self._site.index.rows
         unknown = [item for item in found if item not in rows]
-        if len(unknown) <= _FLOOD:
+        if len(unknown) <= FLOOD:
             self._before.update(dict.fromkeys(unknown))
 
     def _news(self, row: Row | None, info: ItemInfo | None, heard: float) -> Iterator[FolderName]:

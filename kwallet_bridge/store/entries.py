@@ -33,7 +33,8 @@ from kwallet_bridge.store.port import (
     WalletsChanged,
     WalletState,
 )
-from kwallet_bridge.store.site import Finder, best_rows
+from kwallet_bridge.store.rows import best_rows
+from kwallet_bridge.store.site import Finder
 from kwallet_bridge.store.writer import Writer
 
 if TYPE_CHECKING:

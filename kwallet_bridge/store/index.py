@@ -8,20 +8,18 @@ a later event are in doubt until read again.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
 from enum import Enum
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from kwallet_bridge.model import EntryType, FolderName, Key
 from kwallet_bridge.qtstream import utf16_key
-from kwallet_bridge.store import codec
+from kwallet_bridge.store.rows import Row, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from kwallet_bridge.model import EntryType, FolderName, Key
     from kwallet_bridge.store.port import ItemId, ItemInfo
 
 
@@ -34,56 +32,11 @@ class Unsure(Enum):
 UNSURE: Final = Unsure.UNSURE
 """The index cannot tell; look."""
 
-_NUMBER = re.compile(r"\d+$")
-
-
-@dataclass(slots=True, eq=False)
-class Row:
-    """One item that is an entry (``key`` set) or a folder's marker (``key`` None)."""
-
-    id: ItemId
-    folder: FolderName
-    key: Key | None
-    type: EntryType
-    label: str
-    attributes: Mapping[str, str]
-    modified: int
-    content_type: str = ""  # where the provider makes it one of the attributes
-    rank: tuple[bool, int, int, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Rank items of one key: KDE's schema, then the newest, then the highest path number."""
-        number = _NUMBER.search(self.id)
-        self.rank = (
-            self.attributes.get(codec.SCHEMA) == codec.ENTRY_SCHEMA,
-            self.modified,
-            int(number[0][:18]) if number else 0,
-            self.id,
-        )
-
-    def __repr__(self) -> str:
-        return "Row(...)"
-
-
-def row_of(info: ItemInfo) -> Row | None:
-    """Read an item as an entry or marker; None for everybody else's."""
-    attributes = info.attributes
-    if codec.is_entry(attributes):
-        key: Key | None = Key(attributes[codec.KEY])
-        kind = codec.entry_type(attributes)
-    elif codec.is_marker(attributes):
-        key, kind = None, EntryType.UNKNOWN
-    else:
-        return None
-    folder = FolderName(attributes[codec.FOLDER])
-    own = codec.own_attributes(attributes)
-    content_type = attributes.get(codec.CONTENT_TYPE, "")
-    return Row(info.id, folder, key, kind, info.label, own, info.modified, content_type)
-
-
 _MAX_ABSENCES = 1 << 20
 """Letters of names that were asked for and are not there, before they are forgotten."""
 _ABSENCE_COST = 64
+FLOOD = 64
+"""Unknown items at once that are an unlocked collection, not a person's doing."""
 
 
 class _Folder:
@@ -275,7 +228,7 @@ class Index:
         self, folder: FolderName, key: Key, found: Iterable[ItemId], touched: set[ItemId]
     ) -> None:
         """Note that a search found all of a key."""
-        if not self._is_current(touched):
+        if not self._is_conclusive(touched):
             return
         known = self._folder(folder)
         self._drop(known.entries.get(key, ()), set(found) | touched)
@@ -287,7 +240,7 @@ class Index:
         self, folder: FolderName, found: Iterable[ItemId], touched: set[ItemId]
     ) -> None:
         """Note that a search found all of a folder, and every hit was read."""
-        if not self._is_current(touched):
+        if not self._is_conclusive(touched):
             return
         known = self._folder(folder)
         rows = [row for rows in known.entries.values() for row in rows]
@@ -298,7 +251,7 @@ class Index:
 
     def complete_folders(self, found: Iterable[ItemId], touched: set[ItemId]) -> None:
         """Note that a search found all items, and every folder has a row, though not each item."""
-        if not self._is_current(touched):
+        if not self._is_conclusive(touched):
             return
         self._drop(list(self.rows.values()), set(found) | touched)
         for known in self._folders.values():
@@ -319,6 +272,17 @@ class Index:
     def _is_current(self, touched: set[ItemId]) -> bool:
         """Tell whether nothing was forgotten since a fill began."""
         return any(fill is touched for fill in self._fills)
+
+    def _is_conclusive(self, touched: set[ItemId]) -> bool:
+        """Doubt what was touched beside what a search found; tell whether the rest is certain.
+
+        It may have been made after the search looked, under the very name that was asked for.
+        """
+        strangers = touched - self.rows.keys()
+        if not self._is_current(touched) or len(strangers) > FLOOD:
+            return False
+        self.pending |= strangers
+        return True
 
     def _drop(self, rows: Iterable[Row], keep: set[ItemId]) -> None:
         for row in list(rows):

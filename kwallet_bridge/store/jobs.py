@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.model import Entry, FolderName, Key
     from kwallet_bridge.store.changes import Changes
-    from kwallet_bridge.store.index import Row
     from kwallet_bridge.store.port import ItemId
+    from kwallet_bridge.store.rows import Row
     from kwallet_bridge.store.site import Finder
     from kwallet_bridge.store.writer import Writer
 

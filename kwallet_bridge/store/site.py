@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import StoreError, StoreLockedError, StoreUnavailableError
 from kwallet_bridge.qtstream import utf16_key
 from kwallet_bridge.store import codec
-from kwallet_bridge.store.index import UNSURE, Index, Row
+from kwallet_bridge.store.index import UNSURE, Index
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from kwallet_bridge.model import FolderName, Key
     from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, ItemInfo
+    from kwallet_bridge.store.rows import Row
 
 _FEW = 64
 """Items that are read one by one rather than told apart by searches."""
@@ -286,12 +287,3 @@ def _foreign_schemas(infos: Iterable[ItemInfo]) -> set[str]:
     """Name the schemas no entry can have."""
     schemas = {info.attributes.get(codec.SCHEMA, "") for info in infos}
     return schemas - {"", codec.ENTRY_SCHEMA, codec.MARKER_SCHEMA, codec.GENERIC_SCHEMA}
-
-
-def best_rows(rows: Iterable[Row]) -> dict[Key, Row]:
-    """Choose the row that stands for each key, keys ascending by UTF-16 code unit."""
-    best: dict[Key, Row] = {}
-    for row in rows:
-        if row.key is not None and (row.key not in best or row.rank > best[row.key].rank):
-            best[row.key] = row
-    return {key: best[key] for key in sorted(best, key=utf16_key)}

@@ -21,8 +21,9 @@ from kwallet_bridge.errors import (
 )
 from kwallet_bridge.model import EntryType, FolderName, Key
 from kwallet_bridge.store import codec
-from kwallet_bridge.store.index import UNSURE, Row
+from kwallet_bridge.store.index import UNSURE
 from kwallet_bridge.store.port import ItemSecret, NewItem
+from kwallet_bridge.store.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -27,6 +27,7 @@ from kwallet_bridge.store.port import (
     CollectionId,
     FoldersTouched,
     FolderTouched,
+    ItemId,
     Quirks,
     StoreEvent,
     StoreGone,
@@ -38,7 +39,7 @@ from kwallet_bridge.store.port import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
 _T = TypeVar("_T")
 
@@ -630,3 +631,50 @@ async def test_an_overwrite_is_one_journey() -> None:
     it.memory.gate = gate
     await it.store.write(W, F, K, password("new"))
     assert sorted(most[3]) == ["create_item", "read_secrets", "read_secrets", "search"]
+
+
+# --- what is made while a search is under way ----------------------------------------------------
+
+
+@pytest.mark.parametrize("question", ["read", "entry_type", "list_entries", "has_folder"])
+async def test_what_comes_during_the_first_search_is_not_called_absent(
+    question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An item another program makes while the first search is answered is there for the next."""
+    it = Fixture()
+    search = it.memory.search
+
+    async def search_late(box: CollectionId, wanted: Mapping[str, str]) -> Sequence[ItemId]:
+        found = await search(box, wanted)
+        if "server" in wanted:
+            monkeypatch.undo()
+            it.memory.add_item(box, OURS, b"x")
+        return found
+
+    monkeypatch.setattr(it.memory, "search", search_late)
+    place = (W, F) if question in {"list_entries", "has_folder"} else (W, F, K)
+    ask = getattr(it.store, question)
+    assert not await ask(*place)
+    assert await ask(*place)
+
+
+async def test_a_flood_during_the_first_search_leaves_it_unsettled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Hundreds of items announced during a search are not read, and prove nothing absent."""
+    it = Fixture()
+    search = it.memory.search
+
+    async def search_late(box: CollectionId, wanted: Mapping[str, str]) -> Sequence[ItemId]:
+        found = await search(box, wanted)
+        if "server" in wanted:
+            monkeypatch.undo()
+            for number in range(300):
+                it.memory.add_item(box, {**OURS, "user": f"k{number}"}, b"x")
+        return found
+
+    monkeypatch.setattr(it.memory, "search", search_late)
+    assert await it.store.entry_type(W, F, Key("k299")) is None
+    it.memory.calls.clear()
+    assert await it.store.entry_type(W, F, Key("k299")) is EntryType.PASSWORD
+    assert it.memory.calls["read_items:items"] == 1

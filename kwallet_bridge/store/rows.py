@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An item as an entry or a folder's marker, and which of several stands for a key. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kwallet_bridge.model import EntryType, FolderName, Key
+from kwallet_bridge.qtstream import utf16_key
+from kwallet_bridge.store import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from kwallet_bridge.store.port import ItemId, ItemInfo
+
+_NUMBER = re.compile(r"\d+$")
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """One item that is an entry (``key`` set) or a folder's marker (``key`` None)."""
+
+    id: ItemId
+    folder: FolderName
+    key: Key | None
+    type: EntryType
+    label: str
+    attributes: Mapping[str, str]
+    modified: int
+    content_type: str = ""  # where the provider makes it one of the attributes
+    rank: tuple[bool, int, int, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Rank items of one key: KDE's schema, then the newest, then the highest path number."""
+        number = _NUMBER.search(self.id)
+        self.rank = (
+            self.attributes.get(codec.SCHEMA) == codec.ENTRY_SCHEMA,
+            self.modified,
+            int(number[0][:18]) if number else 0,
+            self.id,
+        )
+
+    def __repr__(self) -> str:
+        return "Row(...)"
+
+
+def row_of(info: ItemInfo) -> Row | None:
+    """Read an item as an entry or marker; None for everybody else's."""
+    attributes = info.attributes
+    if codec.is_entry(attributes):
+        key: Key | None = Key(attributes[codec.KEY])
+        kind = codec.entry_type(attributes)
+    elif codec.is_marker(attributes):
+        key, kind = None, EntryType.UNKNOWN
+    else:
+        return None
+    folder = FolderName(attributes[codec.FOLDER])
+    own = codec.own_attributes(attributes)
+    content_type = attributes.get(codec.CONTENT_TYPE, "")
+    return Row(info.id, folder, key, kind, info.label, own, info.modified, content_type)
+
+
+def best_rows(rows: Iterable[Row]) -> dict[Key, Row]:
+    """Choose the row that stands for each key, keys ascending by UTF-16 code unit."""
+    best: dict[Key, Row] = {}
+    for row in rows:
+        if row.key is not None and (row.key not in best or row.rank > best[row.key].rank):
+            best[row.key] = row
+    return {key: best[key] for key in sorted(best, key=utf16_key)}
