@@ -14,6 +14,7 @@ from conformance.words import DENIED_APPID, WALLETS
 from support.client import KWalletClient
 from support.fake_daemon import FakeDaemon
 from support.keepassxc import KeePassXC
+from support.keepassxc_dialogs import ALLOW, Agreeing, Dialogs
 from support.keyring_admin import KeyringAdmin
 from support.peers import (
     KWALLETRC,
@@ -170,6 +171,19 @@ def bridge_keepassxc(settings: Settings) -> Iterator[Subject]:
 
 
 @contextlib.contextmanager
+def bridge_keepassxc_asking(settings: Settings) -> Iterator[Subject]:
+    """The same where KeePassXC asks before everything, and somebody says yes each time."""
+    with (
+        private_bus() as bus,
+        Xvfb(bus) as display,
+        KeePassXC(bus, display, autosave=False, confirmations=True),
+        Agreeing(Dialogs(bus, display), allow=ALLOW),
+        Bridge(bus, config=kwalletrc(settings)),
+    ):
+        yield Unattended(bus)
+
+
+@contextlib.contextmanager
 def bridge_ksecretd(settings: Settings) -> Iterator[Subject]:
     """Our daemon over KDE's own provider, in the root that KWB_SID_ROOT names."""
     root = Path(os.environ["KWB_SID_ROOT"])
@@ -207,16 +221,15 @@ class Candidate:
     profile: Profile
 
 
+# Locked, it asks for the database's password; a new collection is a new database.
+KEEPASSXC = Profile(closing=False, deleting=False, control_characters=False, references=False)
 SUBJECTS = {
     "kwalletd5": Candidate(kwalletd5, Profile()),
     "kwalletd6": Candidate(kwalletd6, Profile()),
     "bridge": Candidate(bridge, Profile()),
     "bridge-file": Candidate(bridge_file, Profile(leaving=False)),
-    # Locked, it asks for the database's password; a new collection is a new database.
-    "bridge-keepassxc": Candidate(
-        bridge_keepassxc,
-        Profile(closing=False, deleting=False, control_characters=False, references=False),
-    ),
+    "bridge-keepassxc": Candidate(bridge_keepassxc, KEEPASSXC),
+    "bridge-keepassxc-asking": Candidate(bridge_keepassxc_asking, KEEPASSXC),
     "bridge-ksecretd": Candidate(
         bridge_ksecretd, Profile(closing=False, deleting=False, odd_maps=False)
     ),

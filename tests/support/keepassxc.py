@@ -49,6 +49,9 @@ ShowNotification=false
 ConfirmAccessItem={confirm}
 ConfirmDeleteItem={confirm}
 UnlockBeforeSearch=true
+
+[Security]
+NoConfirmMoveEntryToRecycleBin={silent}
 """
 READY_TIMEOUT = 30.0
 
@@ -117,7 +120,9 @@ class KeePassXC(Peer):
         folder = self.bus.config / "keepassxc"
         folder.mkdir(parents=True, exist_ok=True)
         text = SETTINGS.format(
-            confirm=str(self._confirmations).lower(), autosave=str(self._autosave).lower()
+            confirm=str(self._confirmations).lower(),
+            silent=str(not self._confirmations).lower(),
+            autosave=str(self._autosave).lower(),
         )
         (folder / "keepassxc.ini").write_text(text, encoding="utf-8")
 
