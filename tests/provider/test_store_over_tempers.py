@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every store keeps, over real providers and over the stand-in."""
+"""What every store keeps, over tempers that no provider has."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from support.store_contract import StoreContract, World
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
-from kwallet_bridge.secretservice.quirks import ROWS, SPECIFICATION
+from kwallet_bridge.secretservice.quirks import KSECRETD, ROWS, SPECIFICATION, UNKNOWN
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.port import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from support.peers import GnomeKeyring
     from support.private_bus import PrivateBus
 
     from kwallet_bridge.store.port import Quirks
@@ -64,33 +63,6 @@ class ProviderWorld(World):
         self.connections.clear()
 
 
-class GnomeKeyringWorld(ProviderWorld):
-    """The login collection of a real gnome-keyring."""
-
-    def __init__(self, bus: PrivateBus, peer: GnomeKeyring) -> None:
-        """Use a running one."""
-        super().__init__(bus)
-        self.peer = peer
-
-    async def restart_provider(self) -> None:
-        """Restart the real program."""
-        self.peer.restart()
-
-
-class TestStoreOverGnomeKeyring(StoreContract):
-    """The contract over gnome-keyring."""
-
-    @pytest.fixture
-    async def world(
-        self, bus: PrivateBus, gnome_keyring: GnomeKeyring
-    ) -> AsyncIterator[GnomeKeyringWorld]:
-        """Give its default collection."""
-        world = GnomeKeyringWorld(bus, gnome_keyring)
-        await world.open()
-        yield world
-        await world.close()
-
-
 class FakeWorld(ProviderWorld):
     """The only collection of the stand-in."""
 
@@ -105,16 +77,16 @@ class FakeWorld(ProviderWorld):
         self.fake.show_late_collections()
 
 
-# Rewriting maps loses what no store can keep: null values, and maps that are none.
 TEMPERS = {
     "specification": SPECIFICATION,
-    **{name or "unknown": replace(row, rewrites_maps=False) for name, row in ROWS.items()},
+    "unknown": UNKNOWN,
+    "ksecretd, keeping maps": replace(KSECRETD, rewrites_maps=False),
 }
 
 
 @pytest.mark.parametrize("temper", TEMPERS)
 class TestStoreOverFake(StoreContract):
-    """The contract over the stand-in, with every provider's temper."""
+    """The contract over the stand-in; the providers' own tempers have a module of theirs."""
 
     @pytest.fixture
     async def world(
