@@ -133,6 +133,26 @@ class Changes:
             # Its row is what the write left, or it is gone: nothing to read again.
             index.pending.discard(item)
 
+    def stopped_halfway(self, rows: Sequence[Row], mine: set[ItemId]) -> None:
+        """Tell what a failed removal of ``rows`` took, and look again at what it may have taken."""
+        if self._site.ended:
+            return  # the wallet was told closed
+        index = self._site.index
+        left = [row for row in rows if row.id in index.rows]
+        hit = {row.folder for row in rows if row not in left}
+        for row in left[:1]:
+            mine.discard(row.id)
+            index.touch(row.id)
+            if self._before.setdefault(row.id, row) is row:
+                self._doubted.add(row.id)
+        gone = {folder for folder in hit if all(row.folder != folder for row in left)}
+        for folder in gone:
+            self.folder_gone(folder)
+        if gone:
+            self._folders_touched()
+        for folder in sorted(hit - gone):
+            self._touched(folder)
+
     def folder_made(self, folder: FolderName) -> None:
         """Note a folder of our own making."""
         if self._told is not None:

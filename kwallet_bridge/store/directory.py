@@ -101,6 +101,14 @@ class Directory:
         """Tell whether a collection is the provider's default one."""
         return collection == self._default
 
+    async def has_lost(self, collection: CollectionId) -> bool:
+        """Tell whether a collection is certainly there no more."""
+        epoch = self._epoch
+        self.touch()
+        with contextlib.suppress(StoreError):
+            await self.refresh()
+        return epoch == self._epoch and collection not in self._boxes
+
     # --- keeping it true ------------------------------------------------------------------------
 
     def configure(self, settings: StoreSettings) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kwallet_bridge.errors import (
     InvalidNameError,
     StoreConflictError,
+    StoreError,
     StoreLockedError,
     WalletNotFoundError,
 )
@@ -319,7 +320,13 @@ class EntryStore:
         if shared:
             return
         with self._directory.changing_list(wallet):
-            await self._backend.delete_collection(site.collection)
+            try:
+                await self._backend.delete_collection(site.collection)
+            except StoreError:
+                # An answer that was lost may have been a yes.
+                if not await self._directory.has_lost(site.collection):
+                    raise
+                return
             self._directory.touch()
             await self._directory.refresh()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import EntryExistsError, EntryNotFoundError
+from kwallet_bridge.errors import EntryExistsError, EntryNotFoundError, StoreError
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE
 from kwallet_bridge.store.site import Site
@@ -60,7 +60,7 @@ class Jobs:
             entry = codec.decode_entry(old[0].attributes.get(codec.TYPE), secrets[old[0].id])
             with site.changes.own() as mine:
                 await self._writer.write(site, folder, new_key, entry=entry, mine=mine)
-                await self._writer.delete(site, old, mine)
+                await self._delete(site, old, mine)
 
     async def remove(self, site: Open, folder: FolderName, key: Key) -> bool:
         """Remove every item of a key; a folder left without entries gets its marker first."""
@@ -71,7 +71,7 @@ class Jobs:
             with site.changes.own() as mine:
                 if not await self._stays(site, folder, rows):
                     await self._writer.write_marker(site, folder, mine)
-                await self._writer.delete(site, rows, mine)
+                await self._delete(site, rows, mine)
         return True
 
     async def create_folder(self, site: Open, folder: FolderName) -> bool:
@@ -93,7 +93,10 @@ class Jobs:
             await self.create_folder(site, folder)
 
     async def remove_folder(self, site: Open, folder: FolderName) -> bool:
-        """Remove every entry, then the marker; other programs' items stay."""
+        """Remove every entry, then the marker; other programs' items stay.
+
+        A failure leaves the folder with the entries it had not come to, so a second call goes on.
+        """
         async with site.hold(folder, None):
             rows = site.index.folder_rows(folder)
             if rows is None:
@@ -101,25 +104,34 @@ class Jobs:
             if not rows:
                 return False
             with site.changes.own() as mine:
-                await self._writer.delete(site, rows, mine)
+                await self._delete(site, rows, mine)
         site.changes.folder_gone(folder)
         return True
 
     async def remove_all(self, site: Open, *, keep: bool) -> bool:
         """Remove what is KWallet's if others keep items there too, or if told to keep the rest.
 
-        True if that was done; False if nothing was, as the whole collection may go.
+        True if that was done; False if nothing was, as the whole collection may go. One folder
+        after the other, so that a failure leaves as many of them whole as can be.
         """
         rows, shared = await self._finder.find_all(site)
         if not shared and not keep:
             return False
         with site.changes.own() as mine:
-            await self._writer.delete(site, sorted(rows, key=lambda row: row.key is None), mine)
+            order = sorted(rows, key=lambda row: (row.folder, row.key is None))
+            await self._delete(site, order, mine)
         for folder in {row.folder for row in rows}:
             site.changes.folder_gone(folder)
         return True
 
     # --- inside ---------------------------------------------------------------------------------
+
+    async def _delete(self, site: Open, rows: Sequence[Row], mine: set[ItemId]) -> None:
+        try:
+            await self._writer.delete(site, rows, mine)
+        except StoreError:
+            site.changes.stopped_halfway(rows, mine)
+            raise
 
     async def _rows(self, site: Open, folder: FolderName, key: Key) -> Sequence[Row]:
         rows = site.index.rows_of(folder, key)
