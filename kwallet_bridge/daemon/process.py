@@ -9,15 +9,24 @@ import resource
 import socket
 
 _PR_SET_DUMPABLE = 4
+_PR_SET_MDWE = 65
+_MDWE_REFUSE_EXEC_GAIN = 1
+_MDWE_NO_INHERIT = 2
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _LARGE = 1 << 20
 
 
 def harden() -> None:
-    """Leave no core dump, let no other process of the user read our memory, write for us alone."""
+    """Leave no core dump, let no other process of the user read our memory, write for us alone.
+
+    No memory can become executable any more, where the kernel is 6.6 or later; older ones refuse
+    the flag. A dialog is our child and is left out: its graphics drivers may compile.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    library = ctypes.CDLL(None, use_errno=True)
+    library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    library.prctl(_PR_SET_MDWE, _MDWE_REFUSE_EXEC_GAIN | _MDWE_NO_INHERIT, 0, 0, 0)
     os.umask(0o077)
 
 

@@ -178,7 +178,8 @@ LockPersonality=yes
 # in a user's manager these imply PrivateUsers=yes, and from inside of a user namespace the kernel
 # refuses to say which program is calling, which the access dialog has to show. System files
 # belong to root and are read-only to this unit anyway.
-# Not MemoryDenyWriteExecute=: the access dialog is a child, and software rendering needs it.
+# Not MemoryDenyWriteExecute=: the access dialog is a child, and the graphics drivers it loads may
+# compile. The service denies this to itself alone. docs/explanation/hardening.md tells more.
 
 [Install]
 WantedBy=graphical-session.target

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.paths import ROOT
-from support.peers import GnomeKeyring
+from support.peers import GnomeKeyring, Xvfb
 from support.private_bus import PrivateBus, private_bus
 
 from kwallet_bridge.session.census import read_command
@@ -138,28 +138,39 @@ def run_under_systemd(home: PrivateBus, script: str) -> str:
     return " ".join(done.stdout.split())
 
 
-def test_the_hardened_unit_serves(home: PrivateBus, program: Path) -> None:
-    """Under a real systemd the unit becomes ready, is confined, serves, and stops cleanly."""
+def test_the_hardened_unit_serves_and_asks(home: PrivateBus, program: Path) -> None:
+    """Under a real systemd the unit is confined, asks in a confined dialog, serves, and stops."""
     units = home.data / "systemd/user"
     units.mkdir(parents=True)
     (units / UNIT).write_text(render_unit([str(program)]))
-    words = run_under_systemd(
-        home,
-        f"""
-        systemctl --user start {UNIT}
-        main=$(systemctl --user show -P MainPID {UNIT})
-        grep -E '^(NoNewPrivs|Seccomp|Umask):' /proc/$main/status
-        grep 'Max core file size' /proc/$main/limits
-        kwallet-query -l kdewallet -f Passwords
-        systemctl --user stop {UNIT}
-        systemctl --user show -P Result {UNIT}
-        """,
-    )
-    assert "Umask: 0077" in words
-    assert "NoNewPrivs: 1" in words
-    assert "Seccomp: 2" in words
-    assert "Max core file size 0 0 bytes" in words
-    assert words.endswith("success")
+    home.write_config("kwalletrc", "[Wallet]\nPrompt on Open=true\n")
+    with Xvfb(home) as screen:
+        words = run_under_systemd(
+            home,
+            f"""
+            export DISPLAY={screen.env["DISPLAY"]}
+            systemctl --user set-environment DISPLAY=$DISPLAY QT_QPA_PLATFORM=xcb PYTHONPATH={ROOT}
+            systemctl --user start {UNIT}
+            main=$(systemctl --user show -P MainPID {UNIT})
+            kwallet-query -l kdewallet -f Passwords &
+            query=$!
+            set -- $(timeout 30 xdotool search --sync --onlyvisible --name 'Access to a Wallet')
+            for process in $main $(cat /proc/$main/task/*/children); do
+                echo "confined:" $(grep -E '^(NoNewPrivs|Seccomp|Umask):' /proc/$process/status) \\
+                    $(grep 'Max core file size' /proc/$process/limits)
+            done
+            while kill -0 $query 2>/dev/null; do
+                xdotool windowfocus $1 key alt+o 2>/dev/null || true
+                read -t 0.1 <> <(:) || true
+            done
+            wait $query && echo answered
+            systemctl --user stop {UNIT}
+            systemctl --user show -P Result {UNIT}
+            """,
+        )
+    confined = "confined: Umask: 0077 NoNewPrivs: 1 Seccomp: 2 Max core file size 0 0 bytes"
+    assert words.count(confined) == 2
+    assert words.endswith("answered success")
 
 
 def test_systemd_activates_and_gives_back(home: PrivateBus, program: Path) -> None:
