@@ -14,7 +14,7 @@ from kwallet_bridge.store import port
 from kwallet_bridge.wallet import events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kwallet_bridge.model import AppId, WalletName
     from kwallet_bridge.wallet.idle import IdleWatch
@@ -43,6 +43,8 @@ class Admission:
         self._clock = clock
         self._closed_here: set[WalletName] = set()
         self._prepared: set[WalletName] = set()
+        self._known: set[WalletName] = set()
+        self._lost: set[WalletName] = set()
         self._starters: dict[WalletName, list[AppId]] = {}
         self._starting: dict[str, SharedRun[port.WalletState]] = {}
 
@@ -56,6 +58,16 @@ class Admission:
             self._closed_here.clear()
         else:
             self._closed_here.discard(wallet)
+
+    def note_gone(self) -> None:
+        """Have the wallets that went with the provider be told of when they are found open."""
+        self.forget_closed()
+        self._lost |= self._known
+
+    @property
+    def lost(self) -> Sequence[WalletName]:
+        """The wallets of a provider that went which have not been found again, locked or open."""
+        return tuple(self._lost)
 
     async def unlock_or_create(self, wallet: WalletName, window_id: int, appid: AppId) -> bool:
         """Open a closed wallet; tells whether a password was asked for on behalf of ``appid``.
@@ -141,11 +153,21 @@ class Admission:
         opened = self._wallets.by_name(wallet)
         if opened is not None or wallet in self._closed_here or wallet in self._starting:
             return opened
-        return self.admit(wallet) if state is port.WalletState.UNLOCKED else None
+        if state is not port.WalletState.UNLOCKED:
+            if state is port.WalletState.LOCKED:
+                self._lost.discard(wallet)  # its unlocking will be told by the provider
+            return None
+        lost = wallet in self._lost
+        opened = self.admit(wallet)
+        if lost:
+            self._tell(events.WalletOpened(wallet))
+        return opened
 
     def admit(self, wallet: WalletName) -> OpenWallet:
         """Count a wallet as open from now on."""
         self._closed_here.discard(wallet)
+        self._lost.discard(wallet)
+        self._known.add(wallet)
         opened = self._wallets.add(wallet)
         self.use(opened)
         self._idle.watch(opened)

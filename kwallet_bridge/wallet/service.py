@@ -291,9 +291,13 @@ class WalletService:
         return self._wallets.by_handle(handle) is not None
 
     async def list_users(self, _: str, *, wallet: WalletName) -> Sequence[str]:
-        """List the applications with a session on an open wallet, each once."""
-        opened = self._wallets.by_name(self._store.canonical(wallet))
-        return list(dict.fromkeys(appid for appid, _ in opened.sessions)) if opened else []
+        """List the applications with a session on an open wallet, each once.
+
+        Of one that is not open, those with any: kwalletd's handle for "closed" also means "any".
+        """
+        opened = await self._admission.find_open(wallet)
+        asked = [opened] if opened is not None else self._wallets.all()
+        return list(dict.fromkeys(appid for each in asked for appid, _ in each.sessions))
 
     async def disconnect_application(
         self, _: str, *, wallet: WalletName, application: AppId
@@ -381,6 +385,7 @@ class WalletService:
                 self._tell(events.FolderListUpdated(wallet))
             case port.WalletsChanged():
                 self._tell(events.WalletListDirty())
+                self._find_lost()
             case port.WalletLocked(wallet):
                 self._admission.forget_closed(wallet)
                 opened = self._wallets.by_name(wallet)
@@ -391,9 +396,14 @@ class WalletService:
                     self._admission.admit(wallet)
                     self._tell(events.WalletOpened(wallet))
             case port.StoreGone():
-                self._admission.forget_closed()
+                self._admission.note_gone()
                 for opened in self._wallets.all():
                     self._announce_closed(opened)
+
+    def _find_lost(self) -> None:
+        """Tell of wallets that went with the provider and came back open with it."""
+        for wallet in self._admission.lost:
+            self._start(self._admission.find_open(wallet))
 
     def _start(self, work: Coroutine[object, object, object]) -> None:
         async def guarded() -> None:

@@ -26,7 +26,7 @@ from kwallet_bridge.wire.lanes import Lanes
 from kwallet_bridge.wire.observed import OK, REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kwallet_bridge.bus.incoming import IncomingCall
     from kwallet_bridge.wallet.contents import Contents
@@ -38,6 +38,7 @@ _INTERFACES = (INTERFACE, "")
 _REFUSALS = (HandleError, AccessDeniedError, WalletDisabledError)
 """What kwalletd refuses too. A collection that is not found behind a good handle is no refusal: it
 may be hidden, and "absent" would have Chromium make a new key."""
+_MARK = "\ufeff"
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
 
 _log = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ class _Bound:
     keywords: tuple[str, ...]
     element: str
     """Type of the values of an ``a{sv}`` answer; "" for other answers."""
+    names: tuple[int, ...]
+    """Which arguments are names: all strings but a password."""
     waits: bool
     """Whether the call waits for the peer's earlier ones; opens do not, a person may be slow."""
 
@@ -102,8 +105,12 @@ class Dispatcher:
         row = bound.row
         outcome = OK
         try:
+            body: Sequence[Any] = call.body
+            for place in bound.names:
+                if body[place][:1] == _MARK:
+                    body = _unmarked(body, place)
             answer = await bound.handler(
-                call.sender, **dict(zip(bound.keywords, call.body, strict=True))
+                call.sender, **dict(zip(bound.keywords, body, strict=True))
             )
             if not bound.waits and answer == row.refused:
                 outcome = REFUSED
@@ -167,8 +174,21 @@ def _bind(row: Call, service: WalletService, contents: Contents) -> _Bound:
         handler=getattr(part, row.handler.__name__),
         keywords=tuple(argument.keyword for argument in row.arguments),
         element=element,
+        names=tuple(
+            place
+            for place, argument in enumerate(row.arguments)
+            if argument.type == "s" and argument.name != "value"
+        ),
         waits=not row.member.startswith("open"),
     )
+
+
+def _unmarked(body: Sequence[Any], place: int) -> Sequence[Any]:
+    """Drop a name's byte order mark, as Qt does wherever it reads a string.
+
+    A program that uses Qt would not see it in a list of names either, and could not ask for it.
+    """
+    return [*body[:place], body[place][1:], *body[place + 1 :]]
 
 
 def _reply(bound: _Bound, call: IncomingCall, answer: Any) -> None:

@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from conformance.conversation import OPENS, WRITES, Call, Exchange
-from conformance.differences import ROWS, Known, Place
-from conformance.player import DEFAULT_FOLDERS
+from conformance.conversation import OPENS, WRITES, Call, Exchange, Restart, as_qt_reads
+from conformance.differences import ROWS
+from conformance.excuses import Known, Place
+from conformance.stage import DEFAULT_FOLDERS
 from conformance.words import WALLETS
 
 if TYPE_CHECKING:
@@ -75,10 +76,18 @@ class Folders:
                 self.closed.add(str(_first(notice.body)))
             if notice.member == "walletDeleted":
                 self._forget(str(_first(notice.body)))
+        if isinstance(exchange.said, Restart):
+            self._restart()
         if isinstance(exchange.said, Call) and exchange.said.member in OPENS:
-            self.closed.discard(str(exchange.said.args[0]))
+            self.closed.discard(as_qt_reads(exchange.said.args[0]))
         if isinstance(exchange.said, Call) and exchange.wallet and exchange.answer:
             self._follow_call(exchange.said, exchange.wallet, _first(exchange.answer.body))
+
+    def _restart(self) -> None:
+        for wallet in WALLETS:
+            self._reload(wallet)
+            self.closed.add(wallet)
+        self.closed.discard(WALLETS[0])
 
     def _follow_call(self, call: Call, wallet: str, value: object) -> None:
         made = self.made.setdefault(wallet, set())
@@ -87,6 +96,8 @@ class Folders:
         if folder is None:
             return
         self._follow_names(call, self.labels.setdefault((wallet, folder), {}), value)
+        if call.is_oddly_typed:
+            return  # the player took it back
         if call.member == "createFolder" and value is True:
             made.add(folder)
         elif call.member == "removeFolder" and value is True:
@@ -100,9 +111,9 @@ class Folders:
             labels.clear()
         if value != 0 or len(call.args) < 4:
             return
-        key = str(call.args[2])
+        key = as_qt_reads(call.args[2])
         if call.member == "renameEntry":
-            labels[str(call.args[3])] = labels.pop(key, key)
+            labels[as_qt_reads(call.args[3])] = labels.pop(key, key)
         elif call.member in WRITES or call.member == "removeEntry":
             labels.pop(key, None)
 
@@ -119,7 +130,7 @@ class Folders:
 
 def _spoken_of(exchange: Exchange, call: Call) -> tuple[str, str | None]:
     if call.member in {"folderDoesNotExist", "keyDoesNotExist"}:
-        return str(call.args[0]), str(call.args[1])
+        return as_qt_reads(call.args[0]), as_qt_reads(call.args[1])
     return exchange.wallet, call.folder
 
 
@@ -158,9 +169,20 @@ def _pairs(
 def _judge(
     result: Comparison, folders: Folders, index: int, expected: Exchange, actual: Exchange
 ) -> None:
-    known = folders.known(expected)
+    met = _rows_met(expected, actual, folders.known(expected))
+    if met is None:
+        result.differences.append(Difference(index, expected, actual))
+        return
+    for name in met:
+        result.excused[name] = result.excused.get(name, 0) + 1
+
+
+def _rows_met(expected: Exchange, actual: Exchange, known: Known) -> tuple[str, ...] | None:
+    """Name the fewest rows whose rewritings lead from one exchange to the other."""
+    ways: list[tuple[tuple[str, ...], Exchange]] = [((), expected)]
     for row in ROWS:
-        if expected.said == actual.said and row.excuses(expected, actual, known):
-            result.excused[row.name] = result.excused.get(row.name, 0) + 1
-            return
-    result.differences.append(Difference(index, expected, actual))
+        for names, exchange in tuple(ways):
+            rewritten = row.rewrite(exchange, actual, known)
+            if rewritten is not None:
+                ways.append(((*names, row.name), rewritten))
+    return min((names for names, exchange in ways if exchange == actual), key=len, default=None)

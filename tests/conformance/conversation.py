@@ -9,6 +9,13 @@ WRITES = frozenset({"writeEntry", "writeMap", "writePassword"})
 # The monolith makes the folder these ask about; see the row "lookups-create-folders".
 CREATING_LOOKUPS = frozenset({"readEntryList", "readMapList", "readPasswordList", "renameEntry"})
 OPENS = frozenset({"open", "openAsync"})
+PATH_OPENS = frozenset({"openPath", "openPathAsync"})
+ENTRY_TYPES = frozenset({1, 2, 3})
+
+
+def as_qt_reads(name: object) -> str:
+    """Give a name as Qt's D-Bus reads it, without a byte order mark before it."""
+    return str(name).removeprefix("\ufeff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,13 @@ class Call:
     def folder(self) -> str | None:
         """The folder spoken of, None where the call names none."""
         folder = self.args[1] if len(self.args) > 2 else None
-        return folder if self.signature.startswith("is") and isinstance(folder, str) else None
+        named = self.signature.startswith("is") and isinstance(folder, str)
+        return as_qt_reads(folder) if named else None
+
+    @property
+    def is_oddly_typed(self) -> bool:
+        """Tell whether it writes an entry of a type that KWallet has no name for."""
+        return self.signature == "issayis" and self.args[4] not in ENTRY_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,19 @@ class Burst:
     calls: tuple[Call, ...]
 
 
-Step = Call | Vanish | Burst
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """What keeps the entries goes away and comes back, what it saved unlocked.
+
+    kwalletd's own memory goes with itself; the nearest to a provider that ends is that all its
+    wallets are closed, and to its return that PAM opens the first.
+    Where the daemon itself keeps the entries it is restarted, and nobody is ``told``.
+    """
+
+    told: bool = True
+
+
+Step = Call | Vanish | Burst | Restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +91,7 @@ class Settings:
     """What kwalletrc says during a conversation."""
 
     leave_open: bool = True
+    prompt: bool = False  # Prompt on Open, every application being listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +118,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """What was found by asking around a call; compared with it."""
+
+    what: str
+    body: str | tuple[object, ...]  # an error's name, or what was found
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One signal, normalised as an Answer is."""
 
@@ -100,12 +134,15 @@ class Notice:
     body: object
 
 
+Event = Answer | Notice | Probe
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One call, or a leaving, with all it brought: answers and signals as they arrived."""
 
-    said: Call | Vanish
-    events: tuple[Answer | Notice, ...]
+    said: Call | Vanish | Restart
+    events: tuple[Event, ...]
     wallet: str = ""  # the wallet that the call's handle named, "" for none
 
     @property

@@ -3,117 +3,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from conformance.conversation import WRITES, Answer, Call, Exchange, Notice
+from conformance import excuses
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-class Place(Enum):
-    """What is known of the folder that a call speaks of."""
-
-    NONE = auto()  # not there
-    MADE = auto()  # made by createFolder, or read from the file
-    IMPLICIT = auto()  # made by a write, in this life of the wallet
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the oracle's answers so far tell about the place that a call speaks of."""
-
-    place: Place
-    labels: Mapping[str, str]  # key to the name it had before it was renamed
-    closed: bool = False  # the wallet was open and is not any more
-
-
-Excuse = Callable[[Exchange, Exchange, Known], bool]
-
-
-def _never(_expected: Exchange, _actual: Exchange, _known: Known) -> bool:
-    return False
+    from conformance.excuses import Rewriting
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One deliberate difference.
 
-    ``excuses`` tells it in a random conversation; a row whose case is not drawn has none.
+    ``rewrite`` tells it in a random conversation; a row whose case is not drawn has none.
     """
 
     name: str
     kwalletd5: str
     bridge: str
     why: str
-    excuses: Excuse = _never
-
-
-def _announces_folder(expected: Exchange, actual: Exchange, known: Known) -> bool:
-    call = expected.said
-    if not isinstance(call, Call) or call.member not in WRITES or known.place is not Place.NONE:
-        return False
-    announced = Notice("folderListUpdated", "s", [expected.wallet])
-    return bool(expected.notices) and actual.events == (announced, *expected.events)
-
-
-def _knows_folder(expected: Exchange, actual: Exchange, known: Known) -> bool:
-    call = expected.said
-    if not isinstance(call, Call) or known.place is not Place.IMPLICIT:
-        return False
-    asked = call.member in {"folderDoesNotExist", "keyDoesNotExist"}
-    true, false = Answer("", "b", [True]), Answer("", "b", [False])
-    return asked and expected.events == (true,) and actual.events == (false,)
-
-
-def _closed_may_hold_it(expected: Exchange, actual: Exchange, known: Known) -> bool:
-    call = expected.said
-    if not isinstance(call, Call) or not known.closed:
-        return False
-    asked = call.member in {"folderDoesNotExist", "keyDoesNotExist"}
-    true, false = Answer("", "b", [True]), Answer("", "b", [False])
-    return asked and expected.events == (true,) and actual.events == (false,)
-
-
-def _closed_has_no_users(expected: Exchange, actual: Exchange, _known: Known) -> bool:
-    call = expected.said
-    if not isinstance(call, Call) or call.member != "users" or len(actual.events) != 2:
-        return False
-    closed = Answer("", "isOpen before", [False])
-    nobody = Answer("", "as", [[]])
-    return expected.events[:1] == (closed,) and actual.events == (closed, nobody)
-
-
-def _lists_old_names(expected: Exchange, actual: Exchange, known: Known) -> bool:
-    before, now = expected.answer, actual.answer
-    if before is None or now is None or now.signature != "a{sv}" or not known.labels:
-        return False
-    listed = now.body
-    if not isinstance(listed, list) or expected.notices or actual.notices:
-        return False
-    relabelled = {known.labels.get(key, key): value for key, value in listed[0]}
-    order = sorted(relabelled, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
-    return before == Answer("", "a{sv}", [[(key, relabelled[key]) for key in order]])
+    rewrite: Rewriting = excuses.never
 
 
 CLOSED_HIDES = "closed-wallets-may-hold-anything"
 ROWS = (
     Row(
-        "users-of-a-closed-wallet",
-        "`users` of a wallet that is not open gives every application that has anything open.",
-        "It gives an empty list.",
-        "A slip: the handle -1, meaning closed, also means any handle in that look-up.",
-        _closed_has_no_users,
-    ),
-    Row(
         "folders-made-by-writing-are-announced",
         "A write into a missing folder makes it and emits `folderUpdated` only.",
         "`folderListUpdated` comes first.",
         "KWalletManager shows the new folder at once; KDE's later translation layer does the same.",
-        _announces_folder,
+        excuses.announces_folder,
     ),
     Row(
         "folders-made-by-writing-exist",
@@ -121,7 +43,7 @@ ROWS = (
         "until the wallet is closed and read again.",
         "They say false at once.",
         "A program told that its secret does not exist may make a new one over it.",
-        _knows_folder,
+        excuses.knows_folder,
     ),
     Row(
         CLOSED_HIDES,
@@ -131,7 +53,7 @@ ROWS = (
         "nothing of a locked collection: KeePassXC, oo7 and the encrypted file. "
         "Over gnome-keyring and ksecretd they answer as kwalletd5 does.",
         "A program told that its secret does not exist may make a new one over it.",
-        _closed_may_hold_it,
+        excuses.closed_may_hold_it,
     ),
     Row(
         "empty-wallets-are-furnished",
@@ -148,14 +70,7 @@ ROWS = (
         "if that name was taken anew, one of the two is missing.",
         "They list it under its name.",
         "A slip: the entry moves to its new place but is not told its name.",
-        _lists_old_names,
-    ),
-    Row(
-        "byte-order-marks-are-kept",
-        "Qt drops the character U+FEFF from the start of every string that a program sends, "
-        "names and passwords alike.",
-        "It is kept.",
-        "A password must come back as it was given.",
+        excuses.lists_new_names,
     ),
     Row(
         "lookups-create-no-folders",
@@ -163,6 +78,7 @@ ROWS = (
         "make the folder they ask about.",
         "They answer the same and make nothing.",
         "Asking is not writing.",
+        excuses.makes_nothing,
     ),
     Row(
         "unknown-entry-types-are-refused",
@@ -170,6 +86,7 @@ ROWS = (
         "that entry and everything after it in the file are gone.",
         "Types other than 1, 2 and 3 are answered with -1, and nothing is stored.",
         "What cannot be given back must not be accepted.",
+        excuses.refuses_types,
     ),
     Row(
         "paths-are-not-opened",
@@ -177,12 +94,14 @@ ROWS = (
         "The outcome comes as a signal whose id the caller never learned.",
         "Both answer -1, without a signal.",
         "There is no wallet file to open; a clear refusal is better than a wait without end.",
+        excuses.opens_no_path,
     ),
     Row(
         "pam-opens-nothing",
         "`pamOpen` opens or creates the wallet with the key it is given.",
         "It is accepted and does nothing.",
         "Unlocking is the provider's affair; the key is thrown away.",
+        excuses.opens_nothing,
     ),
     Row(
         "nameless-wallets",
@@ -229,6 +148,14 @@ ROWS = (
         "When the provider is away, locked or too slow, reads and tests are answered with a "
         "D-Bus error, writes with -1 or false.",
         "A program told that its key is absent makes a new one over it.",
+    ),
+    Row(
+        "passwords-keep-byte-order-marks",
+        "Qt drops the character U+FEFF from the start of every string that a program sends, "
+        "names and passwords alike.",
+        "It is dropped from names, and kept in passwords.",
+        "A password must come back as it was given.",
+        excuses.keeps_marks,
     ),
     Row(
         "settings-are-never-written",

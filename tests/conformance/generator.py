@@ -14,6 +14,7 @@ from conformance.conversation import (
     Call,
     Conversation,
     OpenHandle,
+    Restart,
     SeenHandle,
     Settings,
     Step,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PEERS = 4
+RESTART_EVERY = 250  # calls
 Maker = Callable[["Speaker"], Call]
 
 
@@ -38,6 +40,7 @@ class Profile:
     case: bool = True  # it tells names of wallets apart that differ in case only
     references: bool = True  # it keeps text that holds "{REF:"
     odd_maps: bool = True  # maps come back as given, null values and damaged ones too
+    told: bool = True  # its restart is not the daemon's own
 
 
 @dataclass
@@ -46,6 +49,8 @@ class Speaker:
 
     random: Random
     profile: Profile
+    prompt: bool = False  # then deleting a wallet would take its leave along
+    single: bool = False  # only the first wallet is opened
     folders: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
 
@@ -64,11 +69,17 @@ class Speaker:
 
     def appid(self) -> str:
         """Draw an application's name; most of them have opened something."""
+        if self.random.random() < 0.01:
+            return words.BYTE_ORDER_MARK + words.APPIDS[0]
         return words.APPIDS[0] if self.random.random() < 0.65 else self.random.choice(words.APPIDS)
 
     def wallet(self) -> str:
         """Draw a wallet that exists, or existed."""
-        return words.WALLETS[self.random.random() < 0.15]
+        return words.WALLETS[self.random.random() < 0.15 and not self.single]
+
+    def openable(self) -> str:
+        """Draw a wallet that opens without a person."""
+        return self.wallet() if self.profile.deleting else words.WALLETS[0]
 
     def any_wallet(self) -> str:
         """Draw a wallet's name, existing or not."""
@@ -116,12 +127,31 @@ class Speaker:
 
 
 def _open(s: Speaker) -> Call:
-    wallet = s.wallet() if s.profile.deleting else words.WALLETS[0]
-    appid = words.DENIED_APPID if s.random.random() < 0.05 else s.appid()
+    wallet, appid = s.openable(), s.appid()
+    if s.random.random() < 0.08:
+        appid = words.DENIED_APPID
+        wallet = s.random.choice((words.WALLETS[0], words.MISSING_WALLET))
     window = s.random.choice((0, 1, -1, 2**40))
     if s.random.random() < 0.5:
         return s.call("open", "sxs", wallet, window, appid)
     return s.call("openAsync", "sxsb", wallet, window, appid, s.random.random() < 0.6)
+
+
+def _open_path(s: Speaker) -> Call:
+    return s.call("openPath", "sxs", words.DENIED_PATH, 0, words.DENIED_APPID)
+
+
+def _open_path_async(s: Speaker) -> Call:
+    watched = s.random.random() < 0.5
+    return s.call("openPathAsync", "sxsb", words.DENIED_PATH, 0, words.DENIED_APPID, watched)
+
+
+def _pam_open(s: Speaker) -> Call:
+    # With a wrong key a missing wallet is made, that no other key opens.
+    if s.random.random() < 0.4:
+        key = s.random.choice(words.WRONG_KEYS)
+        return s.call("pamOpen", "sayi", words.WALLETS[0], key, s.random.choice((0, -1)))
+    return s.call("pamOpen", "sayi", s.openable(), words.PAM_KEY, 0)
 
 
 def _close_handle(s: Speaker) -> Call:
@@ -135,7 +165,7 @@ def _close_wallet(s: Speaker) -> Call:
 
 
 def _delete(s: Speaker) -> Call:
-    if not s.profile.deleting or s.random.random() < 0.6:
+    if s.prompt or s.single or not s.profile.deleting or s.random.random() < 0.6:
         return s.call("deleteWallet", "s", s.random.choice((words.MISSING_WALLET, "*")))
     return s.call("deleteWallet", "s", words.WALLETS[1])
 
@@ -179,6 +209,12 @@ def _write_typed(s: Speaker) -> Call:
     return s.call("writeEntry", "issayis", *place, value, kind, s.appid())
 
 
+def _write_odd_type(s: Speaker) -> Call:
+    value, kind = words.any_bytes(s.random), s.random.choice(words.ODD_TYPES)
+    place = (s.handle(), s.folder(), s.key())
+    return s.call("writeEntry", "issayis", *place, value, kind, s.appid())
+
+
 def _rename(s: Speaker) -> Call:
     return s.call("renameEntry", "issss", s.handle(), s.folder(), s.key(), s.key(), s.appid())
 
@@ -197,6 +233,10 @@ def _refused(s: Speaker) -> Call:
         ("renameWallet", "ss", ("kdewallet", "x"), {}),
         ("wallets", "s", ("x",), {}),
         ("noSuchMethod", "", (), {}),
+        ("openPath", "ss", ("/no/such", "app"), {}),
+        ("openPathAsync", "sxs", ("/no/such", 0, "app"), {}),
+        ("changePassword", "ss", ("kdewallet", "app"), {}),
+        ("pamOpen", "say", ("kdewallet", b""), {}),
         ("readPassword", "issss", (1, "a", "b", "c", "d"), {}),
         ("isEnabled", "", (), {"path": "/modules/nothing"}),
         ("isEnabled", "", (), {"interface": "org.kde.Nothing"}),
@@ -211,6 +251,9 @@ def _refused(s: Speaker) -> Call:
 # How often each method is drawn. Writes lead, so that there is something to read.
 METHODS: tuple[tuple[float, Maker], ...] = (
     (9, _open),
+    (0.4, _open_path),
+    (0.4, _open_path_async),
+    (0.7, _pam_open),
     (4, _close_handle),
     (1.5, _close_wallet),
     (0.15, _close_all),
@@ -247,6 +290,7 @@ METHODS: tuple[tuple[float, Maker], ...] = (
     (5, _write_map),
     (4, _write_bytes),
     (6, _write_typed),
+    (0.8, _write_odd_type),
     (2, lambda s: s.call("folderDoesNotExist", "ss", s.any_wallet(), s.folder())),
     (2, _key_absent),
     (1, _refused),
@@ -260,12 +304,19 @@ BURSTABLE = frozenset(
 def converse(seed: str, calls: int, profile: Profile | None = None) -> Conversation:
     """Draw a conversation of ``calls`` calls."""
     random = Random(seed)
-    speaker = Speaker(random, profile or Profile())
-    closes = speaker.profile.closing and speaker.profile.leaving
+    profile = profile or Profile()
+    closes = profile.closing and profile.leaving
     leave_open = not closes or random.random() < 0.8
+    settings = Settings(leave_open=leave_open, prompt=random.random() < 0.25)
+    # A wallet that comes back under another name than it was opened by is not compared.
+    restarts = calls // RESTART_EVERY if profile.case or random.random() < 0.5 else 0
+    single = bool(restarts) and not profile.case
+    speaker = Speaker(random, profile, settings.prompt, single)
     opening = (Call(0, "open", "sxs", ("kdewallet", 0, "app")),)
-    steps = (*opening, *_draw(speaker, calls - 1))
-    return Conversation(seed, Settings(leave_open=leave_open), steps)
+    steps = [*opening, *_draw(speaker, calls - 1)]
+    for _ in range(restarts):
+        steps.insert(random.randrange(1, len(steps) + 1), Restart(told=profile.told))
+    return Conversation(seed, settings, tuple(steps))
 
 
 def _draw(speaker: Speaker, calls: int) -> Iterator[Step]:
@@ -293,7 +344,7 @@ def _burst(speaker: Speaker) -> Burst:
     calls: list[Call] = []
     while len(calls) < 6:
         call = speaker.random.choices(makers, weights)[0](speaker)
-        if call.member in BURSTABLE:
+        if call.member in BURSTABLE and not call.is_oddly_typed:
             extra = (call.path, call.interface)
             calls.append(Call(peer, call.member, call.signature, call.args, *extra))
     return Burst(tuple(calls))

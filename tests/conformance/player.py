@@ -6,77 +6,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.conversation import (
-    CREATING_LOOKUPS,
     OPENS,
+    PATH_OPENS,
     Answer,
     Burst,
     Call,
+    Event,
     Exchange,
     Notice,
-    OpenHandle,
-    SeenHandle,
+    Restart,
     Transcript,
     Vanish,
 )
+from conformance.excuses import PATH_TRANSACTION
+from conformance.normal import (
+    Numbers,
+    await_arrival,
+    has_left,
+    is_opened,
+    is_signal,
+    sort_closings,
+)
+from conformance.stage import Stage
 from conformance.words import WALLETS
 from support.client import DBUS, KWALLET, Arrival, ClientError, KWalletClient, Reply, SeenSignal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conformance.conversation import Conversation, Step
     from conformance.subjects import Subject
 
-EVENT_TIMEOUT = 10.0
 # Answers to the file system in the monolith, not to calls: looked at apart.
 LIST_DIRTY = "walletListDirty"
-BEFORE = "isOpen before"
-SETUP = "setup"
-DEFAULT_FOLDERS = ("Passwords", "Form Data")
-CLOSING = (
-    Notice("walletClosed", "i", None),
-    Notice("walletClosedId", "i", None),
-    Notice("walletClosed", "s", None),
-)
 HANDLE_SIGNALS = frozenset({("walletClosed", "i"), ("walletClosedId", "i")})
-
-
-class Numbers:
-    """Replaces numbers that daemons choose freely by the order in which they appeared."""
-
-    def __init__(self) -> None:
-        self.handles: list[int] = []
-        self.open: dict[str, int] = {}
-        self._transactions: list[int] = []
-
-    def handle(self, number: object) -> object:
-        """Name a handle; refusals stay as they are."""
-        if not isinstance(number, int) or number <= 0:
-            return number
-        if number not in self.handles:
-            self.handles.append(number)
-        return f"handle {self.handles.index(number)}"
-
-    def transaction(self, number: object) -> object:
-        """Name a transaction id; refusals stay as they are."""
-        if not isinstance(number, int) or number < 0:
-            return number
-        if number not in self._transactions:
-            self._transactions.append(number)
-        return f"transaction {self._transactions.index(number)}"
-
-    def resolve(self, argument: object) -> object:
-        """Give the handle that a symbolic argument stands for here."""
-        if isinstance(argument, OpenHandle):
-            return self.open.get(argument.wallet, -1)
-        if isinstance(argument, SeenHandle):
-            known = argument.back < len(self.handles)
-            return self.handles[-1 - argument.back] if known else 0
-        return argument
-
-    def wallet_of(self, handle: object) -> str:
-        """Give the wallet that a handle was given for, "" when it is no such handle."""
-        return next((name for name, number in self.open.items() if number == handle), "")
 
 
 class Player:
@@ -85,9 +46,11 @@ class Player:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._numbers = Numbers()
+        self._stage = Stage(subject, self._numbers, self._forget)
         self._peers: dict[int, KWalletClient] = {}
         self._seen = 0  # the daemon's serial up to which signals are accounted for
         self._told: set[int] = set()
+        self._strays: tuple[Notice, ...] = ()
         self._observer = subject.client()
         self._observer.listen()
         self._observer.subscribe(f"type='signal',sender='{DBUS}',member='NameOwnerChanged'")
@@ -97,13 +60,13 @@ class Player:
         """Play all steps; a daemon that stops answering ends it early."""
         exchanges: list[Exchange] = []
         client = self._client(0)
-        self._reopen(client, WALLETS[0])
-        self._furnish(client, WALLETS[0])
+        self._stage.reopen(client, WALLETS[0])
+        self._stage.furnish(client, WALLETS[0])
         self._forget(client)
         try:
             for step in conversation.steps:
                 exchanges += self._step(step)
-            return Transcript(tuple(exchanges), self._strays())
+            return Transcript(tuple(exchanges), self._strays + self._take_strays())
         except ClientError as error:
             said = step.calls[0] if isinstance(step, Burst) else step
             exchanges.append(Exchange(said, (Answer(f"nothing: {error}", "", None),)))
@@ -112,6 +75,8 @@ class Player:
     def _step(self, step: Step) -> list[Exchange]:
         if isinstance(step, Vanish):
             return [Exchange(step, self._vanish(step))]
+        if isinstance(step, Restart):
+            return [Exchange(step, self._restart(step))]
         if isinstance(step, Burst):
             return self._burst(step)
         return [self._call(step)]
@@ -130,13 +95,12 @@ class Player:
 
     def _call(self, call: Call) -> Exchange:
         client = self._client(call.peer)
-        before = self._prepare(client, call)
-        repaired = self._folder_missing(client, call)
+        surround = self._stage.surround(client, call)
+        before = next(surround)
         serial = self._send(client, call)
         events = self._collect(client, {serial: call})
-        if repaired:
-            self._silently(client, "removeFolder", call)
-        return Exchange(call, before + events, self._wallet_of(call))
+        after = next(surround)
+        return Exchange(call, (*before, *events, *after), self._wallet_of(call))
 
     def _burst(self, burst: Burst) -> list[Exchange]:
         """Cut what a burst brings behind each answer, where a daemon's next call begins."""
@@ -158,20 +122,7 @@ class Player:
         handle = self._numbers.resolve(call.args[0]) if call.args else None
         return self._numbers.wallet_of(handle)
 
-    def _prepare(self, client: KWalletClient, call: Call) -> tuple[Answer | Notice, ...]:
-        if call.member in OPENS and call.args[0] in WALLETS:
-            return (self._ensure_open(client, str(call.args[0])),)
-        if call.member == "deleteWallet" and call.args[0] in WALLETS:
-            # The row "locked-wallets-are-unlocked-first".
-            if call.args[0] in _listed(client):
-                self._reopen(client, str(call.args[0]))
-            return ()
-        if call.member == "users":
-            answer = client.ask("isOpen", "s", call.args[0])
-            return (Answer(answer.error, BEFORE, list(answer.body)),)
-        return ()
-
-    def _collect(self, client: KWalletClient, sent: dict[int, Call]) -> tuple[Answer | Notice, ...]:
+    def _collect(self, client: KWalletClient, sent: dict[int, Call]) -> tuple[Event, ...]:
         self._arrived(client, sent)
         return self._normalise(client, sent)
 
@@ -182,23 +133,24 @@ class Player:
         client.flush()
         return list(client.arrivals)
 
-    def _normalise(
-        self, client: KWalletClient, sent: dict[int, Call]
-    ) -> tuple[Answer | Notice, ...]:
+    def _normalise(self, client: KWalletClient, sent: dict[int, Call]) -> tuple[Event, ...]:
         events = [self._normal(seen, sent) for seen in client.arrivals]
         client.arrivals.clear()
-        return _sort_closings([event for event in events if event is not None])
+        return sort_closings([event for event in events if event is not None])
 
     def _settle(self, client: KWalletClient, serial: int, call: Call) -> None:
         """Wait until all that a call brings has arrived, leaving it in place."""
-        reply = _await(client, lambda seen: seen.serial == serial)
+        reply = await_arrival(client, lambda seen: seen.serial == serial)
         assert isinstance(reply, Reply)
         if reply.error:
             return
         if call.member == "openAsync" and isinstance(reply.value, int) and reply.value >= 0:
-            _await(client, lambda seen: _opened(seen, reply.value))
+            await_arrival(client, lambda seen: is_opened(seen, reply.value))
+        if call.member in PATH_OPENS and isinstance(reply.value, int) and reply.value >= 0:
+            # openPath does not answer the transaction's number, but the oracle works one at a time.
+            await_arrival(client, lambda seen: is_signal(seen, "walletAsyncOpened"))
         if call.member == "deleteWallet" and reply.value == 0:
-            _await(client, lambda seen: _is_signal(seen, LIST_DIRTY))
+            await_arrival(client, lambda seen: is_signal(seen, LIST_DIRTY))
         if call.member == "open":
             self._remember(str(call.args[0]), reply.value)
 
@@ -224,6 +176,8 @@ class Player:
             body = [self._numbers.handle(reply.value)]
         elif call.member == "openAsync":
             body = [self._numbers.transaction(reply.value)]
+        elif call.member == "openPathAsync" and reply.value != -1:
+            body = [PATH_TRANSACTION]
         elif call.member == "users":
             body = [sorted(reply.value)] if isinstance(reply.value, list) else body
         elif reply.signature == "a{sv}" and isinstance(reply.value, dict):
@@ -238,67 +192,45 @@ class Player:
             for call in sent.values():
                 if call.member in OPENS:
                     self._remember(str(call.args[0]), signal.body[1])
-            body = [self._numbers.transaction(body[0]), self._numbers.handle(body[1])]
+            path = any(call.member in PATH_OPENS for call in sent.values())
+            transaction = PATH_TRANSACTION if path else self._numbers.transaction(body[0])
+            body = [transaction, self._numbers.handle(body[1])]
         elif (signal.member, signal.signature) in HANDLE_SIGNALS:
             # Opened without a client and closed again: numbered by nobody.
             given = body[0] in self._numbers.handles
             body = [self._numbers.handle(body[0]) if given else "handle never given"]
         return Notice(signal.member, signal.signature, body)
 
-    def _vanish(self, step: Vanish) -> tuple[Answer | Notice, ...]:
+    def _vanish(self, step: Vanish) -> tuple[Event, ...]:
         client = self._peers.pop(step.peer, None)
         if client is None:
             return ()
         name = client.unique_name
         client.close()
-        self._observer.wait_arrival(lambda seen: _left(seen, name))
+        self._observer.wait_arrival(lambda seen: has_left(seen, name))
         self._observer.flush()
-        events: list[Answer | Notice] = []
-        for seen in self._observer.arrivals:
-            content = seen.content
-            if isinstance(content, SeenSignal) and content.serial > self._seen:
-                event = self._normal(seen, {})
-                if isinstance(event, Notice):
-                    events.append(event)
-        return _sort_closings(events)
+        return self._unasked()
 
-    def _ensure_open(self, client: KWalletClient, wallet: str) -> Answer:
-        """Tell whether a wallet is open, and open it as no client could: opening may ask."""
-        answer = client.ask("isOpen", "s", wallet)
-        if answer.body != (True,):
-            self._reopen(client, wallet)
-            self._furnish(client, wallet)
-        self._forget(client)
-        return Answer(answer.error, BEFORE, list(answer.body))
+    def _restart(self, step: Restart) -> tuple[Event, ...]:
+        """Restart the provider and tell what clients saw of it."""
+        self._strays += self._take_strays()
+        self._subject.restart()
+        if not step.told:
+            self._numbers.forget_transactions()
+        self._owner, before = self._observer.name_owner(self._observer.service), self._owner
+        if self._owner != before:
+            self._seen = 0
+            self._told.clear()
+        probe = self._stage.probe_open(self._observer, WALLETS[0], "after")
+        self._observer.flush()
+        told = self._unasked()
+        self._stage.reopen(self._observer, WALLETS[0])
+        return (*told, probe) if step.told else ()
 
-    def _reopen(self, client: KWalletClient, wallet: str) -> None:
-        """Open a closed wallet from outside; every daemon must then tell of it."""
-        if client.ask("isOpen", "s", wallet).body == (True,):
-            return
-        self._forget(client)
-        signal = self._subject.reopen(wallet)
-        _await(client, lambda seen: _is_signal(seen, signal))
-        self._forget(client)
-
-    def _furnish(self, client: KWalletClient, wallet: str) -> None:
-        """Make the preset folders, as the row "empty-wallets-are-furnished" says."""
-        handle = client.open(wallet, SETUP)
-        for folder in DEFAULT_FOLDERS:
-            client.ask("createFolder", "iss", handle, folder, SETUP)
-        client.ask("close", "ibs", handle, False, SETUP)
-        self._reopen(client, wallet)
-
-    def _folder_missing(self, client: KWalletClient, call: Call) -> bool:
-        if call.member not in CREATING_LOOKUPS or call.folder is None:
-            return False
-        return self._silently(client, "hasFolder", call) is False
-
-    def _silently(self, client: KWalletClient, member: str, call: Call) -> object:
-        handle, appid = self._numbers.resolve(call.args[0]), call.args[-1]
-        reply = client.ask(member, "iss", handle, call.folder, appid)
-        client.flush()
-        self._forget(client)
-        return reply.value if not reply.error else None
+    def _unasked(self) -> tuple[Event, ...]:
+        """Give the signals that came without a call."""
+        seen = [self._normal(each, {}) for each in self._observer.arrivals]
+        return sort_closings([event for event in seen if isinstance(event, Notice)])
 
     def _forget(self, client: KWalletClient) -> None:
         """Account for signals that are nobody's answer."""
@@ -307,7 +239,7 @@ class Player:
                 self._told.add(signal.serial)
                 self._seen = max(self._seen, signal.serial)
 
-    def _strays(self) -> tuple[Notice, ...]:
+    def _take_strays(self) -> tuple[Notice, ...]:
         """Give the signals that came outside of every step."""
         self._observer.flush()
         strays = [
@@ -318,52 +250,3 @@ class Player:
             and signal.member != LIST_DIRTY
         ]
         return tuple(strays)
-
-
-def _sort_closings(events: list[Answer | Notice]) -> tuple[Answer | Notice, ...]:
-    """Put wallets that were closed together in the order of their names.
-
-    The monolith closes them in the order of a hash of their handles.
-    """
-    names = {(notice.member, notice.signature): notice for notice in CLOSING}
-    shapes = [isinstance(e, Notice) and (e.member, e.signature) in names for e in events]
-    if not any(shapes):
-        return tuple(events)
-    first = shapes.index(True)
-    last = len(shapes) - shapes[::-1].index(True)
-    size = len(CLOSING)
-    blocks = [events[n : n + size] for n in range(first, last, size)]
-    blocks.sort(key=lambda block: str(block[-1].body))
-    return (*events[:first], *(event for block in blocks for event in block), *events[last:])
-
-
-def _await(client: KWalletClient, wanted: Callable[[Arrival], bool]) -> object:
-    """Wait for an arrival without taking it out; None when it does not come."""
-    checked = 0
-    while True:
-        for index in range(checked, len(client.arrivals)):
-            if wanted(client.arrivals[index]):
-                return client.arrivals[index].content
-        checked = len(client.arrivals)
-        if not client.pump(EVENT_TIMEOUT):
-            raise ClientError("an answer or signal is missing")
-
-
-def _listed(client: KWalletClient) -> list[object]:
-    value = client.ask("wallets").value
-    return value if isinstance(value, list) else []
-
-
-def _is_signal(seen: Arrival, member: str) -> bool:
-    return isinstance(seen.content, SeenSignal) and seen.content.member == member
-
-
-def _opened(seen: Arrival, transaction: object) -> bool:
-    content = seen.content
-    named = isinstance(content, SeenSignal) and content.member == "walletAsyncOpened"
-    return named and isinstance(content, SeenSignal) and content.body[0] == transaction
-
-
-def _left(seen: Arrival, name: str) -> bool:
-    content = seen.content
-    return isinstance(content, SeenSignal) and content.body[:1] == (name,)

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from conformance.generator import Profile
-from conformance.words import DENIED_APPID, WALLETS
+from conformance.words import APPIDS, DENIED_APPID, DENIED_PATH, MISSING_WALLET, WALLETS
 from support.client import KWalletClient
 from support.fake_daemon import FakeDaemon
 from support.keepassxc import KeePassXC
@@ -23,6 +24,7 @@ from support.peers import (
     GnomeKeyring,
     Ksecretd,
     Kwalletd,
+    Peer,
     TranslationLayer,
     Xvfb,
 )
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from conformance.conversation import Settings
 
 SETUP = "setup"
+NAMELESS_APPID = "KDE System"
 
 
 class Subject(Protocol):
@@ -45,13 +48,23 @@ class Subject(Protocol):
     def reopen(self, wallet: str) -> str:
         """Make a closed wallet open, creating it when it is missing; gives the signal to await."""
 
+    def restart(self) -> None:
+        """Have what keeps the entries go away and come back; see the step Restart."""
+
 
 def kwalletrc(settings: Settings) -> str:
     """Render the settings of a conversation."""
     # Not for the second wallet: deleting it would take the line along, in the monolith alone.
-    denied = f"{WALLETS[0]}={DENIED_APPID}\n"
-    leave = str(settings.leave_open).lower()
-    return KWALLETRC.replace("Leave Open=true", f"Leave Open={leave}") + f"[Auto Deny]\n{denied}"
+    denied = "".join(
+        f"{name}={DENIED_APPID}\n" for name in (WALLETS[0], MISSING_WALLET, DENIED_PATH)
+    )
+    names = ",".join(appid or NAMELESS_APPID for appid in (*APPIDS, SETUP))
+    allowed = "".join(f"{name}={names}\n" for name in WALLETS)
+    values = {"Leave Open": settings.leave_open, "Prompt on Open": settings.prompt}
+    text = KWALLETRC
+    for key, value in values.items():
+        text = re.sub(f"^{key}=.*$", f"{key}={str(value).lower()}", text, flags=re.MULTILINE)
+    return text + f"[Auto Deny]\n{denied}" + (f"[Auto Allow]\n{allowed}" * settings.prompt)
 
 
 @dataclass
@@ -72,15 +85,24 @@ class Monolith:
         self.daemon.pam_open(wallet)
         return "walletOpened"
 
+    def restart(self) -> None:
+        """Close everything, which saves it, and open the first wallet as PAM does at a login."""
+        self.client().ask("closeAllWallets")
+        self.daemon.pam_open(WALLETS[0])
+
 
 @dataclass
 class OverKeyring:
     """A daemon whose wallets are collections of gnome-keyring."""
 
     bus: PrivateBus
-    admin: KeyringAdmin
+    provider: GnomeKeyring
     generation: str
     default_wallet: str = WALLETS[0]
+
+    def __post_init__(self) -> None:
+        """Talk to the keyring beside the daemon."""
+        self.admin = KeyringAdmin(self.bus.client())
 
     def client(self) -> KWalletClient:
         """Connect to its bus."""
@@ -98,12 +120,18 @@ class OverKeyring:
         self.admin.unlock(path)
         return "walletOpened"
 
+    def restart(self) -> None:
+        """End gnome-keyring and start it again, its first collection unlocked."""
+        self.provider.restart()
+        self.admin = KeyringAdmin(self.bus.client())
+
 
 @dataclass
 class Unattended:
     """Our daemon over a store that opens without a person whenever it is asked to."""
 
     bus: PrivateBus
+    provider: Peer
 
     def client(self) -> KWalletClient:
         """Connect to its bus."""
@@ -115,6 +143,10 @@ class Unattended:
             handle = client.open(wallet, SETUP)
             client.ask("close", "ibs", handle, False, SETUP)
         return "walletOpened"
+
+    def restart(self) -> None:
+        """End the provider and start it again; the daemon itself where it has none."""
+        self.provider.restart()
 
 
 @contextlib.contextmanager
@@ -138,10 +170,10 @@ def bridge(settings: Settings) -> Iterator[Subject]:
     """Our daemon over gnome-keyring."""
     with (
         private_bus() as bus,
-        GnomeKeyring(bus),
+        GnomeKeyring(bus) as keyring,
         Bridge(bus, config=kwalletrc(settings)),
     ):
-        yield OverKeyring(bus, KeyringAdmin(bus.client()), "kwalletd5")
+        yield OverKeyring(bus, keyring, "kwalletd5")
 
 
 @contextlib.contextmanager
@@ -153,8 +185,9 @@ def bridge_file(settings: Settings) -> Iterator[Subject]:
         password.chmod(0o600)
         arguments = ("--store-password-file", str(password))
         store = f"file:{bus.data / 'wallets' / 'default.keyring'}"
-        with Bridge(bus, store=store, arguments=arguments, config=kwalletrc(settings)):
-            yield Unattended(bus)
+        config = kwalletrc(settings)
+        with Bridge(bus, store=store, arguments=arguments, config=config) as daemon:
+            yield Unattended(bus, daemon)
 
 
 @contextlib.contextmanager
@@ -164,10 +197,12 @@ def bridge_keepassxc(settings: Settings) -> Iterator[Subject]:
         private_bus() as bus,
         Xvfb(bus) as display,
         # 2.7.4 breaks when it is written to while it saves.
-        KeePassXC(bus, display, autosave=False),
+        KeePassXC(bus, display, autosave=False) as keepassxc,
+        # Of what was there before a restart it asks all the same.
+        Agreeing(Dialogs(bus, display), allow=ALLOW),
         Bridge(bus, config=kwalletrc(settings)),
     ):
-        yield Unattended(bus)
+        yield Unattended(bus, keepassxc)
 
 
 @contextlib.contextmanager
@@ -176,11 +211,11 @@ def bridge_keepassxc_asking(settings: Settings) -> Iterator[Subject]:
     with (
         private_bus() as bus,
         Xvfb(bus) as display,
-        KeePassXC(bus, display, autosave=False, confirmations=True),
+        KeePassXC(bus, display, autosave=False, confirmations=True) as keepassxc,
         Agreeing(Dialogs(bus, display), allow=ALLOW),
         Bridge(bus, config=kwalletrc(settings)),
     ):
-        yield Unattended(bus)
+        yield Unattended(bus, keepassxc)
 
 
 @contextlib.contextmanager
@@ -188,8 +223,12 @@ def bridge_ksecretd(settings: Settings) -> Iterator[Subject]:
     """Our daemon over KDE's own provider, in the root that KWB_SID_ROOT names."""
     root = Path(os.environ["KWB_SID_ROOT"])
     config = kwalletrc(settings)
-    with private_bus(root) as bus, Ksecretd(bus, config=config), Bridge(bus, config=config):
-        yield Unattended(bus)
+    with (
+        private_bus(root) as bus,
+        Ksecretd(bus, config=config) as ksecretd,
+        Bridge(bus, config=config),
+    ):
+        yield Unattended(bus, ksecretd)
 
 
 @contextlib.contextmanager
@@ -197,20 +236,24 @@ def bridge_oo7_like(settings: Settings) -> Iterator[Subject]:
     """Our daemon over the stand-in with oo7's quirks."""
     with (
         private_bus() as bus,
-        FakeDaemon(bus, "oo7"),
+        FakeDaemon(bus, "oo7") as stand_in,
         Bridge(bus, config=kwalletrc(settings)),
     ):
-        yield Unattended(bus)
+        yield Unattended(bus, stand_in)
 
 
 @contextlib.contextmanager
 def translation(_: Settings) -> Iterator[Subject]:
     """KDE's translation layer over gnome-keyring, in the root that KWB_SID_ROOT names."""
     root = Path(os.environ["KWB_SID_ROOT"])
-    with private_bus(root) as bus, GnomeKeyring(bus, inside_root=True), TranslationLayer(bus):
-        admin = KeyringAdmin(bus.client())
-        admin.create(WALLETS[0])
-        yield OverKeyring(bus, admin, "kwalletd6", "Login")
+    with (
+        private_bus(root) as bus,
+        GnomeKeyring(bus, inside_root=True) as keyring,
+        TranslationLayer(bus),
+    ):
+        subject = OverKeyring(bus, keyring, "kwalletd6", "Login")
+        subject.admin.create(WALLETS[0])
+        yield subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +270,7 @@ SUBJECTS = {
     "kwalletd5": Candidate(kwalletd5, Profile()),
     "kwalletd6": Candidate(kwalletd6, Profile()),
     "bridge": Candidate(bridge, Profile()),
-    "bridge-file": Candidate(bridge_file, Profile(leaving=False)),
+    "bridge-file": Candidate(bridge_file, Profile(leaving=False, told=False)),
     "bridge-keepassxc": Candidate(bridge_keepassxc, KEEPASSXC),
     "bridge-keepassxc-asking": Candidate(bridge_keepassxc_asking, KEEPASSXC),
     "bridge-ksecretd": Candidate(

@@ -6,6 +6,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from support.peers import pam_key
+
 if TYPE_CHECKING:
     from random import Random
 
@@ -13,6 +15,11 @@ WALLETS = ("kdewallet", "second")
 MISSING_WALLET = "no such wallet"
 APPIDS = ("app", "", "other app", "приложение/é")
 DENIED_APPID = "denied"
+DENIED_PATH = "/no/such/wallet.kwl"  # asked for by others it would bring up a dialog
+PAM_KEY = pam_key()  # the one that Kwalletd opens its wallets with
+WRONG_KEYS = (b"", b"short", bytes(56))
+ODD_TYPES = (0, 4, -1, 2**31 - 1, -(2**31))
+BYTE_ORDER_MARK = "\ufeff"
 REFERENCE = "{REF:"  # KeePassXC looks up what follows, and refuses what it cannot find
 
 PLAIN_NAMES = ("a", "b", "Passwords", "Form Data", "Python", "Chromium Keys", "key", "Key")
@@ -47,6 +54,8 @@ ODD_NAMES = (
     "長" * 2000,
     "\x01\x7f",
     "%20;2F",
+    "\ufeffb",
+    "\ufeff",
     "'\"`$(true)",
 )
 PATTERNS = (
@@ -102,6 +111,9 @@ TEXTS = (
     "{S:x}{USERNAME}",
     "\x01\x1f\x7f",
     "x\ufeff",
+    "\ufeff",
+    "\ufeffmarked",
+    "\ufeff\ufefftwice",
     "\u2028",
     "long " * 3000,
     '{"a": "b"}',

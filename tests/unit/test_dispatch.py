@@ -126,3 +126,18 @@ async def test_an_unknown_call_waits_for_its_turn() -> None:
     await dispatcher.lanes.drain()
     assert [message.reply_serial for message in line.sent] == [7, 8]
     assert line.sent[1].error_name == UNKNOWN_METHOD
+
+
+async def test_names_lose_their_byte_order_mark_and_passwords_do_not() -> None:
+    """As where Qt reads, folder, key and application are found with and without the mark."""
+    world = Served()
+    world.backend.add_collection("kdewallet")
+    handle = await world.open()
+    dispatcher = _dispatcher(world)
+    line = _Line()
+    arguments = (handle, "\ufeffF", "\ufeffk", "\ufeffvalue", "\ufeffapp")
+    dispatcher.handle(_call(line, 7, "writePassword", "issss", *arguments))
+    dispatcher.handle(_call(line, 8, "readPassword", "isss", handle, "F", "k", "app"))
+    dispatcher.handle(_call(line, 9, "entryList", "iss", handle, "\ufeff\ufeffF", "app"))
+    await dispatcher.lanes.drain()
+    assert [message.body for message in line.sent] == [[0], ["\ufeffvalue"], [[]]]

@@ -54,6 +54,14 @@ async def test_the_first_open_gives_a_foreign_collection_its_folders(served: Ser
     assert served.heard() == [events.WalletAsyncOpened(1, handle)]
 
 
+async def test_the_users_of_a_closed_wallet_are_everybody(served: Served) -> None:
+    """As at kwalletd, a wallet that is not open has the users of all that are, each once."""
+    assert await served.service.list_users("", wallet=NEW) == []
+    await served.open()
+    await served.open(OTHER)
+    assert await served.service.list_users("", wallet=NEW) == ["app", "other"]
+
+
 async def test_a_missing_wallet_is_made_by_open_alone(served: Served) -> None:
     """Questions make nothing; an open asks the provider, and tells in kwalletd's order."""
     assert not await served.service.is_open_wallet("", wallet=NEW)
@@ -301,6 +309,27 @@ async def test_a_provider_that_leaves_closes_everything(served: Served) -> None:
         await served.service.key_does_not_exist("", wallet=WALLET, folder=FOLDER, key=KEY)
     served.backend.come_back()
     assert await served.open() > 0
+
+
+async def test_a_provider_that_returns_open_is_told(served: Served) -> None:
+    """A wallet that comes back unlocked is told as opened once, whether it was open or closed."""
+    handle = await served.open()
+    served.heard()
+    served.backend.restart()
+    await _until(lambda: events.WalletOpened(WALLET) in served.told)
+    assert served.heard() == [
+        *_closed(handle),
+        events.WalletListDirty(),
+        events.WalletOpened(WALLET),
+    ]
+    await served.service.close_wallet("", wallet=WALLET, force=True)
+    served.heard()
+    collection = (await served.backend.collections())[0].id
+    served.backend.go()
+    served.backend.set_locked(collection, locked=False)
+    served.backend.come_back()
+    assert await served.service.is_open_wallet("", wallet=WALLET)
+    assert served.heard() == [events.WalletListDirty(), events.WalletOpened(WALLET)]
 
 
 async def test_disabled_refuses_at_once(served: Served) -> None:

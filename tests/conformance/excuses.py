@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the bridge's answer follows from kwalletd5's, one exact rewriting for each row.
+
+A rewriting gives what the bridge must have said where kwalletd5 said ``expected``, or None where
+its row has nothing to say. Several rows may speak of one call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+
+from conformance.conversation import (
+    CREATING_LOOKUPS,
+    PATH_OPENS,
+    WRITES,
+    Answer,
+    Call,
+    Event,
+    Exchange,
+    Notice,
+    Probe,
+)
+from conformance.words import BYTE_ORDER_MARK, PAM_KEY, qstring
+
+PATH_TRANSACTION = "the path's transaction"
+ASK_ABSENCE = frozenset({"folderDoesNotExist", "keyDoesNotExist"})
+TRUE, FALSE = Answer("", "b", [True]), Answer("", "b", [False])
+REFUSED = Answer("", "i", [-1])
+MARKED_TEXT = BYTE_ORDER_MARK.encode("utf-16-be")
+
+
+class Place(Enum):
+    """What is known of the folder that a call speaks of."""
+
+    NONE = auto()  # not there
+    MADE = auto()  # made by createFolder, or read from the file
+    IMPLICIT = auto()  # made by a write, in this life of the wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the oracle's answers so far tell about the place that a call speaks of."""
+
+    place: Place
+    labels: Mapping[str, str]  # key to the name it had before it was renamed
+    closed: bool = False  # the wallet was open and is not any more
+
+
+Rewriting = Callable[[Exchange, Exchange, Known], Exchange | None]
+
+
+def never(_expected: Exchange, _actual: Exchange, _known: Known) -> Exchange | None:
+    """Say nothing: the row's case is not drawn."""
+    return None
+
+
+def announces_folder(expected: Exchange, _: Exchange, known: Known) -> Exchange | None:
+    """Expect folderListUpdated before a write into a folder that was not there."""
+    call = expected.said
+    if not isinstance(call, Call) or call.member not in WRITES or known.place is not Place.NONE:
+        return None
+    if not expected.notices:
+        return None
+    announced = Notice("folderListUpdated", "s", [expected.wallet])
+    return replace(expected, events=(announced, *expected.events))
+
+
+def knows_folder(expected: Exchange, _: Exchange, known: Known) -> Exchange | None:
+    """Expect a folder that a write made to be known at once."""
+    return _not_absent(expected) if known.place is Place.IMPLICIT else None
+
+
+def closed_may_hold_it(expected: Exchange, _: Exchange, known: Known) -> Exchange | None:
+    """Expect that nothing is called absent from a closed wallet."""
+    return _not_absent(expected) if known.closed else None
+
+
+def _not_absent(expected: Exchange) -> Exchange | None:
+    call = expected.said
+    asked = isinstance(call, Call) and call.member in ASK_ABSENCE
+    return replace(expected, events=(FALSE,)) if asked and expected.events == (TRUE,) else None
+
+
+def lists_new_names(expected: Exchange, actual: Exchange, known: Known) -> Exchange | None:
+    """Expect renamed entries under their names, one more where two had the same."""
+    before, now = expected.answer, _unmarked(actual.answer or Answer("", "", None))
+    if before is None or not isinstance(now, Answer) or now.signature != "a{sv}":
+        return None
+    listed = now.body
+    if not known.labels or not isinstance(listed, list):
+        return None
+    old = {known.labels.get(key, key): value for key, value in listed[0]}
+    order = sorted(old, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+    if before != Answer("", "a{sv}", [[(key, old[key]) for key in order]]):
+        return None
+    return _swap(expected, before, now)
+
+
+def keeps_marks(expected: Exchange, actual: Exchange, _: Known) -> Exchange | None:
+    """Expect passwords with the byte order mark they were written with; the last row to apply."""
+    unmarked = replace(actual, events=tuple(_unmarked(event) for event in actual.events))
+    return actual if expected == unmarked != actual else None
+
+
+def _unmarked(event: Event) -> Event:
+    """Drop the mark from each value of an answer or a probe."""
+    body = event.body
+    if isinstance(event, Answer) and event.signature == "a{sv}" and isinstance(body, list):
+        listed = [(key, (kind, _unmark(value))) for key, (kind, value) in body[0]]
+        return replace(event, body=[listed])
+    if isinstance(event, Answer) and event.signature in {"s", "ay"} and isinstance(body, list):
+        return replace(event, body=[_unmark(value) for value in body])
+    if isinstance(event, Probe) and isinstance(body, tuple):
+        return replace(event, body=tuple(_unmark(value) for value in body))
+    return event
+
+
+def _unmark(value: object) -> object:
+    if isinstance(value, str):
+        return value.removeprefix(BYTE_ORDER_MARK)
+    if isinstance(value, bytes) and value[4:6] == MARKED_TEXT:
+        text = value[4:].decode("utf-16-be", "surrogatepass")
+        if value == qstring(text):
+            return qstring(text.removeprefix(BYTE_ORDER_MARK))
+    return value
+
+
+def makes_nothing(expected: Exchange, _: Exchange, known: Known) -> Exchange | None:
+    """Expect a question about a missing folder to leave it missing."""
+    call = expected.said
+    made = Probe("hasFolder", (True,))
+    if not isinstance(call, Call) or call.member not in CREATING_LOOKUPS:
+        return None
+    if known.place is not Place.NONE or made not in expected.events:
+        return None
+    return _swap(expected, made, Probe("hasFolder", (False,)))
+
+
+def refuses_types(expected: Exchange, _: Exchange, known: Known) -> Exchange | None:
+    """Expect -1, no signal, and the entry and its folder as they were."""
+    call = expected.said
+    if not isinstance(call, Call) or not call.is_oddly_typed:
+        return None
+    before, *told, after = expected.events
+    stored = Probe("entry", (call.args[4], call.args[3], True))
+    updated = Notice("folderUpdated", "ss", [expected.wallet, call.folder])
+    if told != [updated, Answer("", "i", [0])] or after != stored:
+        return None
+    return replace(expected, events=(before, REFUSED, before))
+
+
+def opens_no_path(expected: Exchange, _: Exchange, _known: Known) -> Exchange | None:
+    """Expect a refusal where kwalletd5 accepts, and refuses by a signal."""
+    call = expected.said
+    if not isinstance(call, Call) or call.member not in PATH_OPENS:
+        return None
+    accepted = 0 if call.member == "openPath" else PATH_TRANSACTION
+    told = Notice("walletAsyncOpened", "ii", [PATH_TRANSACTION, -1])
+    if expected.events != (Answer("", "i", [accepted]), told):
+        return None
+    return replace(expected, events=(REFUSED,))
+
+
+def opens_nothing(expected: Exchange, _: Exchange, _known: Known) -> Exchange | None:
+    """Expect the right key, too, to leave a closed wallet closed."""
+    call = expected.said
+    if not isinstance(call, Call) or call.member != "pamOpen" or call.args[1] != PAM_KEY:
+        return None
+    closed, answer = Probe("isOpen before", (False,)), Answer("", "", [])
+    told = Notice("walletOpened", "s", [call.args[0]])
+    shown, hidden = Probe("isOpen after", (True,)), Probe("isOpen after", (False,))
+    if expected.events not in ((closed, told, answer, shown), (closed, answer, told, shown)):
+        return None
+    return replace(expected, events=(closed, answer, hidden))
+
+
+def _swap(exchange: Exchange, old: Event, new: Event) -> Exchange:
+    return replace(exchange, events=tuple(new if e == old else e for e in exchange.events))
