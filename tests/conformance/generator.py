@@ -130,7 +130,7 @@ def _open(s: Speaker) -> Call:
     wallet, appid = s.openable(), s.appid()
     if s.random.random() < 0.08:
         appid = words.DENIED_APPID
-        wallet = s.random.choice((words.WALLETS[0], words.MISSING_WALLET))
+        wallet = s.random.choice((s.openable(), words.WALLETS[0], words.MISSING_WALLET))
     window = s.random.choice((0, 1, -1, 2**40))
     if s.random.random() < 0.5:
         return s.call("open", "sxs", wallet, window, appid)

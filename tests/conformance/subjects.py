@@ -54,10 +54,8 @@ class Subject(Protocol):
 
 def kwalletrc(settings: Settings) -> str:
     """Render the settings of a conversation."""
-    # Not for the second wallet: deleting it would take the line along, in the monolith alone.
-    denied = "".join(
-        f"{name}={DENIED_APPID}\n" for name in (WALLETS[0], MISSING_WALLET, DENIED_PATH)
-    )
+    places = (*WALLETS, MISSING_WALLET, DENIED_PATH)
+    denied = "".join(f"{name}={DENIED_APPID}\n" for name in places)
     names = ",".join(appid or NAMELESS_APPID for appid in (*APPIDS, SETUP))
     allowed = "".join(f"{name}={names}\n" for name in WALLETS)
     values = {"Leave Open": settings.leave_open, "Prompt on Open": settings.prompt}
