@@ -101,6 +101,7 @@ class Daemon:
     def _vanished(self, peer: str) -> None:
         self._asker.peer_vanished(peer)
         self._service.peer_vanished(peer)
+        self._monitor.peer_vanished(peer)
 
     async def claim(self, names: Sequence[str]) -> None:
         """Answer calls, then own the names: nobody may find a name without its objects.

@@ -13,7 +13,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus import incoming
-from kwallet_bridge.errors import BusError
 from kwallet_bridge.wire.calls import CALLS
 from kwallet_bridge.wire.introspection import INTROSPECTABLE
 from kwallet_bridge.wire.observed import (
@@ -81,7 +80,6 @@ class Monitor:
         self._peers = peers
         self._observe_with = observe_with
         self._subscribers: dict[str, bool] = {}
-        self._watched: set[str] = set()
         self._waiting: asyncio.Queue[tuple[str, ObservedCall]] = asyncio.Queue(QUEUE_LIMIT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._teller: asyncio.Task[None] | None = None
@@ -143,10 +141,6 @@ class Monitor:
         if not await self._may_listen(peer):
             call.fail(ACCESS_DENIED, "only programs outside of a sandbox may listen")
             return
-        if peer not in self._watched:
-            self._watched.add(peer)
-            if not await self._bus.watch_name(peer, lambda owner: self._changed(peer, owner)):
-                return
         self._subscribers[peer] = bool(call.body[0])
         if self._teller is None:
             self._teller = asyncio.get_running_loop().create_task(self._tell_all())
@@ -154,14 +148,16 @@ class Monitor:
         call.reply()
 
     async def _may_listen(self, peer: str) -> bool:
+        self._peers.seen(peer)
+        program = await self._peers.program(peer)
         try:
-            (pid,) = await self._bus.call_daemon("GetConnectionUnixProcessID", "s", [peer])
-            return not flatpak_id(int(str(pid)))
-        except (BusError, OSError):
+            return program is not None and not flatpak_id(program.pid)
+        except OSError:
             return False
 
-    def _changed(self, peer: str, owner: str) -> None:
-        if not owner:
+    def peer_vanished(self, peer: str) -> None:
+        """Tell nothing more to who left the bus."""
+        if peer in self._subscribers:
             self._forget(peer)
 
     def _forget(self, peer: str) -> None:

@@ -2,13 +2,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
+from kwallet_bridge.bus.port import Signal
 from kwallet_bridge.errors import BusReplyError
 from kwallet_bridge.wire import monitor as module
+from kwallet_bridge.wire import peers as peers_module
 from kwallet_bridge.wire.monitor import ACCESS_DENIED, Monitor
 from kwallet_bridge.wire.observed import MONITOR_INTERFACE, MONITOR_PATH
-from kwallet_bridge.wire.peers import PeerProgram
+from kwallet_bridge.wire.peers import Peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,15 +20,16 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.bus.connection import BusConnection
     from kwallet_bridge.bus.incoming import IncomingCall
-    from kwallet_bridge.wire.peers import Peers
+    from kwallet_bridge.bus.port import SignalMatch
 
 
 class FakeBus:
-    """Knows one peer, records what is emitted."""
+    """Knows one peer, records what is emitted, and which calls the bus daemon got."""
 
     def __init__(self) -> None:
         self.emitted: asyncio.Queue[tuple[str, list[Any]]] = asyncio.Queue()
-        self.leave: Callable[[str], None] = lambda _: None
+        self.owner_changed: Callable[[Signal], None] = lambda _: None
+        self.matches: Counter[str] = Counter()
         self.gone = False
 
     async def call_daemon(self, *_: object) -> list[object]:
@@ -34,22 +38,22 @@ class FakeBus:
             raise BusReplyError("org.freedesktop.DBus.Error.NameHasNoOwner")
         return [7]
 
-    async def watch_name(self, name: str, listener: Callable[[str], None]) -> str:
+    def listen(self, _: SignalMatch, listener: Callable[[Signal], None]) -> None:
         """Keep the listener."""
-        self.leave = listener
-        return name
+        self.owner_changed = listener
+
+    def send_call(self, *arguments: Any) -> None:
+        """Count the rules that are in force."""
+        self.matches[arguments[5][0]] += {"AddMatch": 1, "RemoveMatch": -1}[arguments[3]]
+
+    def leave(self, peer: str = ":1.5") -> None:
+        """Have a peer leave the bus."""
+        signal = Signal("", "", "", "NameOwnerChanged", "sss", [peer, peer, ""])
+        self.owner_changed(signal)
 
     def emit(self, *arguments: Any, destination: str) -> None:
         """Note who is told what."""
         self.emitted.put_nowait((destination, arguments[4]))
-
-
-class FakePeers:
-    """Knows every peer."""
-
-    async def program(self, _: str) -> PeerProgram:
-        """Give the same process for all."""
-        return PeerProgram(7, "/usr/bin/vlc")
 
 
 class FakeCall:
@@ -81,13 +85,20 @@ class Rig:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, flatpak: str = "") -> None:
         monkeypatch.setattr(module, "flatpak_id", lambda _: flatpak)
+        monkeypatch.setattr(peers_module, "_executable", lambda _: "/usr/bin/vlc")
         self.bus = FakeBus()
+        bus = cast("BusConnection", self.bus)
         self.observer: Any = None
+        self.peers = Peers(bus, vanished=self.vanished)
         self.monitor = Monitor(
-            cast("BusConnection", self.bus),
-            cast("Peers", FakePeers()),
+            bus,
+            self.peers,
             observe_with=lambda observer: setattr(self, "observer", observer),
         )
+
+    def vanished(self, peer: str) -> None:
+        """Pass on who left."""
+        self.monitor.peer_vanished(peer)
 
     async def subscribe(self, *, names: bool = False) -> str:
         """Subscribe; gives the error's name, "" for success."""
@@ -115,6 +126,7 @@ async def test_only_subscribers_are_told(monkeypatch: pytest.MonkeyPatch) -> Non
     rig = Rig(monkeypatch)
     assert await rig.subscribe(names=True) == ""
     write = FakeCall("writePassword", "issss", 1, "folder", "key", "canary", "app", sender=":1.9")
+    rig.peers.seen(":1.9")
     rig.observer(incoming(write), 0.5, "ok")
     destination, body = await rig.bus.emitted.get()
     assert destination == ":1.5"
@@ -128,12 +140,24 @@ async def test_nothing_is_observed_once_nobody_listens(monkeypatch: pytest.Monke
     """When the last subscriber leaves the bus, or unsubscribes, the observer goes."""
     rig = Rig(monkeypatch)
     await rig.subscribe()
-    rig.bus.leave("")
+    rig.bus.leave()
     assert rig.observer is None
     await rig.subscribe()
     assert rig.observer is not None
     assert rig.monitor.handle(incoming(FakeCall("Unsubscribe", "")))
     assert rig.observer is None
+
+
+async def test_no_match_outlives_its_subscriber(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever subscribed, is refused, or left before, the bus has no rule of ours once they left."""
+    rig = Rig(monkeypatch)
+    for _ in range(3):
+        assert await rig.subscribe() == ""
+        rig.bus.leave()
+    rig.bus.gone = True
+    await rig.subscribe()
+    assert rig.bus.matches
+    assert not any(rig.bus.matches.values())
 
 
 async def test_other_objects_are_not_the_monitors(monkeypatch: pytest.MonkeyPatch) -> None:
