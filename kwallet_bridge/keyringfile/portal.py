@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Protocol
 
 from kwallet_bridge.bus.port import SignalMatch, Variant
-from kwallet_bridge.errors import PasswordNeededError, StoreUnavailableError
+from kwallet_bridge.errors import PasswordNeededError, StoreTimeoutError, StoreUnavailableError
 from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _DESKTOP_PATH = "/org/freedesktop/portal/desktop"
 _SECRET = "org.freedesktop.portal.Secret"  # noqa: S105  an interface
 _REQUEST = "org.freedesktop.portal.Request"
 _SIZE = 64
+PATIENCE = 120.0
+"""Seconds for all of it: the desktop may ask a person for the password of its own keyring."""
 _DONE, _DISMISSED = 0, 1
 
 
@@ -70,21 +72,34 @@ class PortalPassword:
 
         Raises:
             PasswordNeededError: The portal gave no secret.
+            StoreTimeoutError: It took longer than any person.
             BusError: There is no portal.
         """
+        # Not asyncio.timeout: the first steps of a call run outside of any task.
+        work = asyncio.get_running_loop().create_task(self._retrieve(request))
+        try:
+            await asyncio.wait({work}, timeout=PATIENCE)
+            if not work.done():
+                raise StoreTimeoutError("the Secret portal did not answer")
+            return work.result()
+        finally:
+            work.cancel()
+            await asyncio.wait({work})
+
+    async def _retrieve(self, request: KeyRequest) -> Secret | None:
         bus = await self._connect()
         reader, writer = os.pipe2(os.O_CLOEXEC)
         try:
-            answer = await _ask(bus, writer, request)
-        finally:
-            os.close(writer)
-            bus.close()
-        try:
+            try:
+                answer = await _ask(bus, writer, request)
+            finally:
+                os.close(writer)
+                bus.close()
             if answer == _DISMISSED:
                 return None
             if answer != _DONE:
                 raise PasswordNeededError("the Secret portal gave no password")
-            return await asyncio.to_thread(_read_secret, reader)
+            return await _read_secret(reader)
         finally:
             os.close(reader)
 
@@ -112,11 +127,29 @@ async def _ask(bus: DescriptorBus, writer: int, request: KeyRequest) -> int:
     return await answered
 
 
-def _read_secret(reader: int) -> Secret:
+async def _read_secret(reader: int) -> Secret:
     """Read until the portal has closed its end."""
+    os.set_blocking(reader, False)
     data = b""
-    while len(data) <= _SIZE and (more := os.read(reader, _SIZE + 1)):
+    while len(data) <= _SIZE:
+        try:
+            more = os.read(reader, _SIZE + 1)
+        except BlockingIOError:
+            await _wait_readable(reader)
+            continue
+        if not more:
+            break
         data += more
     if len(data) != _SIZE:
         raise PasswordNeededError("the Secret portal's password has not the agreed length")
     return Secret(data)
+
+
+async def _wait_readable(reader: int) -> None:
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(reader, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(reader)
