@@ -6,9 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from kwallet_bridge.errors import BridgeError, BusError, StoreError
-from kwallet_bridge.secretservice import names
-from kwallet_bridge.secretservice.provider import Provider
+from kwallet_bridge.errors import BusError
 from kwallet_bridge.session.census import (
     KSECRETD,
     SECRETS,
@@ -22,6 +20,7 @@ from kwallet_bridge.session.doctor_files import (
     file_checks,
     list_activations,
 )
+from kwallet_bridge.session.doctor_provider import check_provider
 from kwallet_bridge.session.findings import Finding, Status, redact
 from kwallet_bridge.wire.calls import INTERFACE
 from kwallet_bridge.wire.generations import BUS_NAMES, GENERATIONS
@@ -118,68 +117,3 @@ async def check_latency(bus: Bus, owners: Mapping[str, Owner | None]) -> Finding
         return Finding("isEnabled", Status.NOTE, ("nobody to ask",))
     slow = "journalctl --user -u kwallet-bridge.service" if status is not Status.OK else ""
     return Finding("isEnabled", status, tuple(seen), slow)
-
-
-async def check_provider(bus: Bus, owner: Owner | None) -> tuple[str, Finding]:
-    """See who keeps the secrets, what is odd about it, and whether a session opens."""
-    if owner is None:
-        startable = SECRETS in await list_activatable(bus)
-        seen = ("nobody provides the Secret Service", f"the bus can start one: {startable}")
-        start = (
-            "busctl --user call org.freedesktop.DBus / org.freedesktop.DBus StartServiceByName "
-            f"su {SECRETS} 0"
-        )
-        hint = start if startable else "install gnome-keyring, KeePassXC, ksecretd or oo7"
-        status = Status.WARNING if startable else Status.PROBLEM
-        return "", Finding("provider", status, seen, hint)
-    provider = Provider(bus, owner.unique_name, serial=1, timeout=CALL_TIMEOUT)
-    try:
-        return await _look_at(provider, owner)
-    except BridgeError as error:
-        seen = (str(owner), f"it does not answer as it should: {error}")
-        return provider.kind, Finding("provider", Status.PROBLEM, seen)
-
-
-async def _look_at(provider: Provider, owner: Owner) -> tuple[str, Finding]:
-    await provider.identify()
-    quirks = [name for name in provider.quirks.__slots__ if _deviates(provider, name)]
-    client = provider.client
-    default = await client.read_alias("default")
-    collections = await client.list_collections()
-    seen = [
-        f"{owner}, {provider.kind or 'of a kind we do not know'}",
-        f"quirks: {', '.join(quirks) or 'none'}",
-        f"collections: {len(collections)}, locked: {await _count_locked(provider, collections)}",
-        f"default alias: {'set' if default not in {'', names.NOTHING} else 'not set'}",
-        await _open_session(provider),
-    ]
-    has_default = default not in {"", names.NOTHING}
-    if not collections:
-        seen.append("there is no collection yet; the first wallet opened makes one")
-    elif not has_default and len(collections) > 1:
-        seen.append("without a default alias the wallet of the configured name is taken")
-        return provider.kind, Finding("provider", Status.NOTE, tuple(seen))
-    return provider.kind, Finding("provider", Status.OK, tuple(seen))
-
-
-def _deviates(provider: Provider, field: str) -> bool:
-    return bool(getattr(provider.quirks, field) != getattr(type(provider.quirks)(), field))
-
-
-async def _count_locked(provider: Provider, collections: object) -> int:
-    locked = 0
-    for path in collections if isinstance(collections, list | tuple) else ():
-        try:
-            locked += await provider.client.read_locked(path, names.COLLECTION)
-        except StoreError:
-            continue
-    return locked
-
-
-async def _open_session(provider: Provider) -> str:
-    started = time.perf_counter()
-    session = await provider.ensure_session()
-    took = (time.perf_counter() - started) * 1000
-    provider.client.close_session(session.path)
-    kind = "encrypted" if session.encrypted else "plain"
-    return f"session: {kind}, opened in {took:.1f} ms"

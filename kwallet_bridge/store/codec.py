@@ -30,6 +30,8 @@ CONTENT_TYPE = "xdg:content-type"
 ENTRY_SCHEMA = "org.qt.keychain"
 MARKER_SCHEMA = "org.kde.KWallet.Folder"
 GENERIC_SCHEMA = "org.freedesktop.Secret.Generic"
+MARKER_QUERY = {TYPE: "folder", SCHEMA: MARKER_SCHEMA}
+"""The attributes every folder's marker has."""
 
 TEXT = "text/plain"
 OCTETS = "application/octet-stream"
@@ -142,7 +144,7 @@ def folder_marker(folder: FolderName) -> NewItem:
     attributes are no subset of an entry's, which some providers would overwrite or delete.
     """
     require_name(folder)
-    attributes = {FOLDER: folder, TYPE: "folder", SCHEMA: MARKER_SCHEMA}
+    attributes = {FOLDER: folder, **MARKER_QUERY}
     return NewItem(f"{folder}/", attributes, ItemSecret(Secret(b""), TEXT))
 
 

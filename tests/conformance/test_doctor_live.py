@@ -2,13 +2,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from support.keepassxc import KeePassXC
+from support.keyring_admin import KeyringAdmin
 from support.paths import ROOT
-from support.peers import Bridge, GnomeKeyring, Kwalletd
+from support.peers import Bridge, GnomeKeyring, Kwalletd, Xvfb
 from support.private_bus import PrivateBus, private_bus
 
 if TYPE_CHECKING:
@@ -33,8 +36,41 @@ def test_a_working_bridge_answers_in_time(bus: PrivateBus, bridge: Bridge) -> No
     assert checks["provider"]["status"] == "ok"
     provider = " ".join(checks["provider"]["seen"])
     assert "gnome-keyring" in provider
+    assert re.search(r"version: \d+\.\d+ \(gnome-keyring-daemon --version\)", provider)
+    assert "quirks in force: keeps_content_type, hides_locked_schema" in provider
+    assert "default alias: set, unlocked" in provider
     assert "session: encrypted" in provider
+    assert "round trip: not made" in provider
     assert str(bus.home) not in json.dumps(checks)
+
+
+def test_a_marker_makes_the_round_trip(bus: PrivateBus, bridge: Bridge) -> None:
+    """Once a wallet was opened, its folder's marker is read through the session."""
+    bus.client().open("kdewallet", "app")
+    _, checks = examine(bus)
+    assert "round trip: a folder's marker came back" in " ".join(checks["provider"]["seen"])
+
+
+def test_a_locked_keyring_is_told_and_not_asked_for(bus: PrivateBus, bridge: Bridge) -> None:
+    """Over a locked collection the doctor says so, reads nothing and has nobody asked."""
+    bus.client().open("kdewallet", "app")
+    admin = KeyringAdmin(bus.client())
+    admin.lock(admin.default())
+    _, checks = examine(bus)
+    assert admin.is_locked(admin.default())
+    provider = " ".join(checks["provider"]["seen"])
+    assert "locked: 1" in provider
+    assert "default alias: set, locked" in provider
+    assert "round trip: not made" in provider
+
+
+def test_keepassxc_tells_its_version(bus: PrivateBus) -> None:
+    """KeePassXC's version is known without asking KeePassXC itself, which would want a display."""
+    with Xvfb(bus) as display, KeePassXC(bus, display):
+        _, checks = examine(bus)
+    provider = " ".join(checks["provider"]["seen"])
+    assert re.search(r"version: 2\.\d+\.\d+ \(keepassxc-cli --version\)", provider)
+    assert "rewrites_text" in provider
 
 
 def test_looking_starts_nothing(tmp_path: Path) -> None:
