@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.paths import ROOT
+from support.installed import install_program, stop_service
 from support.peers import GnomeKeyring, Xvfb
 from support.private_bus import PrivateBus, private_bus
 
@@ -23,23 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGED = Path("/usr/share/dbus-1/services/org.kde.kwalletd5.service")
-PROGRAM = f"""\
-#!{sys.executable}
-import sys
-sys.path.insert(0, {str(ROOT)!r})
-from kwallet_bridge.__main__ import main
-main()
-"""
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
     """kwallet-bridge, installed at an odd place."""
-    path = tmp_path / "my programs/kwallet-bridge"
-    path.parent.mkdir()
-    path.write_text(PROGRAM)
-    path.chmod(0o755)
-    return path
+    return install_program(tmp_path / "my programs/kwallet-bridge")
 
 
 @pytest.fixture
@@ -52,20 +39,13 @@ def session(tmp_path: Path) -> Iterator[PrivateBus]:
         yield bus
 
 
-def stop(bus: PrivateBus) -> None:
-    """End the service as a restart of the session would."""
-    os.kill(bus.process_of(BUS_NAMES[0]), 15)
-    for name in BUS_NAMES:
-        bus.wait_name_gone(name)
-
-
 def test_kwallet_query_starts_the_bridge(session: PrivateBus, program: Path) -> None:
     """With only the installed files kwallet-query starts the bridge and reads what was stored."""
     session.run([str(program), "session", "install"])
     client = session.client()
     arguments = (client.open(), "Passwords", "entry", "val-ü", "test")
     assert client.ask("writePassword", "issss", *arguments).value == 0
-    stop(session)
+    stop_service(session)
     done = session.run(["kwallet-query", "-f", "Passwords", "-r", "entry", "kdewallet"])
     assert done.stdout.strip() == "val-ü"
     assert str(program) in read_command(session.process_of("org.kde.kwalletd5"))
@@ -75,7 +55,7 @@ def test_kwallet_query_starts_the_bridge(session: PrivateBus, program: Path) -> 
 def test_any_name_starts_all_names(session: PrivateBus, program: Path, name: str) -> None:
     """Calling one name makes one process own all three."""
     session.run([str(program), "session", "install"])
-    stop(session)
+    stop_service(session)
     session.run(["dbus-send", "--session", "--print-reply", f"--dest={name}",
                  "/modules/kwalletd", "org.kde.KWallet.networkWallet"])  # fmt: skip
     for each in BUS_NAMES:
@@ -149,7 +129,7 @@ def test_the_hardened_unit_serves_and_asks(home: PrivateBus, program: Path) -> N
             home,
             f"""
             export DISPLAY={screen.env["DISPLAY"]}
-            systemctl --user set-environment DISPLAY=$DISPLAY QT_QPA_PLATFORM=xcb PYTHONPATH={ROOT}
+            systemctl --user set-environment DISPLAY=$DISPLAY QT_QPA_PLATFORM=xcb
             systemctl --user start {UNIT}
             main=$(systemctl --user show -P MainPID {UNIT})
             kwallet-query -l kdewallet -f Passwords &

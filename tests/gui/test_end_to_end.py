@@ -4,43 +4,45 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.installed import install_program, stop_service
 from support.kwl_writer import NEWEST, SALT, make_lock, write_wallet
 from support.paths import ROOT
-from support.peers import KWALLETRC, Bridge, Xvfb
+from support.peers import KWALLETRC, Bridge, GnomeKeyring, Xvfb
+from support.private_bus import PrivateBus, private_bus
 
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.kwl.formats import Profile
 from kwallet_bridge.qtstream import encode_string
+from kwallet_bridge.session.census import read_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.peers import GnomeKeyring
-    from support.private_bus import PrivateBus
-
 ASKING = KWALLETRC.replace("Prompt on Open=false", "Prompt on Open=true")
 PATIENCE = 60
+PACKAGED = Path("/usr/share/dbus-1/services/org.kde.kwalletd5.service")
 
 
 @pytest.fixture
-def screen(bus: PrivateBus) -> Iterator[Xvfb]:
-    """A display; every program started on the bus from now on draws there."""
-    with Xvfb(bus) as display:
+def session(tmp_path: Path) -> Iterator[PrivateBus]:
+    """A session with a display, gnome-keyring unlocked, and kwalletd5 installed by a package."""
+    services = tmp_path / "share/dbus-1/services"
+    services.mkdir(parents=True)
+    shutil.copy(PACKAGED, services)
+    with private_bus(system_data=tmp_path / "share") as bus, Xvfb(bus) as display:
+        # What a session's start does with its display, for every service the bus starts.
+        told = [f"{name}={value}" for name, value in display.env.items()]
+        bus.run(["dbus-update-activation-environment", *told])
         bus.env.update(display.env)
-        yield display
-
-
-@pytest.fixture
-def asking(bus: PrivateBus, gnome_keyring: GnomeKeyring, screen: Xvfb) -> Iterator[Bridge]:
-    """The bridge with Prompt on Open and its own dialog."""
-    bus.env["PYTHONPATH"] = str(ROOT)
-    with Bridge(bus, config=ASKING) as peer:
-        yield peer
+        bus.write_config("kwalletrc", ASKING)
+        with GnomeKeyring(bus):
+            yield bus
 
 
 def find_window(bus: PrivateBus, title: str) -> str:
@@ -93,28 +95,58 @@ def work_through(
     pytest.fail("the assistant did not come to its end")
 
 
-def test_a_person_allows_always_and_moves_a_wallet(
-    bus: PrivateBus, asking: Bridge, screen: Xvfb
-) -> None:
-    """After Always in the dialog and a run of the assistant kwallet-query reads the moved entry."""
-    make_wallet(bus, "mail", "v4lue", "corre")
-    first = query(bus, "mail")
-    press_until_gone(bus, find_window(bus, "Access to a Wallet"), "alt+a")
+def installed_files(bus: PrivateBus) -> set[Path]:
+    """List what is where a session looks for services, units, menu entries and icons."""
+    places = [bus.data / "dbus-1", bus.data / "systemd", bus.data / "applications",
+              bus.data / "icons", bus.config / "systemd", bus.config / "autostart"]  # fmt: skip
+    return {path for place in places for path in (place, *place.rglob("*")) if path.exists()}
+
+
+def parent_of(process: int) -> int:
+    """Tell which process started another."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_from_install_to_uninstall(session: PrivateBus, tmp_path: Path) -> None:
+    """With nothing but installed files a first open asks, Always is kept, a wallet moves, is read.
+
+    Uninstalled, nothing of it is left and the packaged kwalletd5 answers again.
+    """
+    program = str(install_program(tmp_path / "bin/kwallet-bridge"))
+    make_wallet(session, "mail", "v4lue", "corre")
+    before = installed_files(session)
+    session.run([program, "session", "install"])
+    stop_service(session)
+
+    first = query(session, "mail")
+    dialog = find_window(session, "Access to a Wallet")
+    shower = int(session.run(["xdotool", "getwindowpid", dialog]).stdout)
+    assert parent_of(shower) == session.process_of("org.kde.kwalletd5")
+    press_until_gone(session, dialog, "alt+a")
     first.wait(PATIENCE)
-    assert "v4lue" not in bus.printed("kwallet-query")
-    (allowed,) = read_settings(bus.env).auto_allow["kdewallet"]
-    assert allowed == "kwallet-query"
+    assert "v4lue" not in session.printed("kwallet-query")
+    assert read_settings(session.env).auto_allow == {"kdewallet": ("kwallet-query",)}
 
-    assistant = bus.start([sys.executable, "-m", "kwallet_bridge", "gui", "assistant"])
-    window = find_window(bus, "Move Wallets to Your Password Store")
-    work_through(bus, window, "corre", assistant)
-    assert query(bus, "mail").wait(PATIENCE) == 0
-    assert "v4lue" in bus.printed("kwallet-query")
+    assistant = session.start([program, "gui", "assistant"])
+    window = find_window(session, "Move Wallets to Your Password Store")
+    work_through(session, window, "corre", assistant)
+    stop_service(session)
+    assert query(session, "mail").wait(PATIENCE) == 0
+    assert "v4lue" in session.printed("kwallet-query")
+    assert program in read_command(session.process_of("org.kde.kwalletd5"))
+
+    session.run([program, "session", "uninstall"])
+    assert installed_files(session) == before
+    session.run(["dbus-send", "--session", "--print-reply", "--dest=org.kde.kwalletd5",
+                 "/modules/kwalletd5", "org.kde.KWallet.isEnabled"])  # fmt: skip
+    assert read_command(session.process_of("org.kde.kwalletd5"))[0].endswith("kwalletd5")
 
 
-def test_escape_denies_a_real_program(bus: PrivateBus, asking: Bridge) -> None:
+def test_escape_denies_a_real_program(session: PrivateBus) -> None:
     """Escape in the dialog makes kwallet-query fail, and nothing is remembered."""
-    process = query(bus, "any")
-    press_until_gone(bus, find_window(bus, "Access to a Wallet"), "Escape")
-    assert process.wait(PATIENCE) != 0
-    assert not read_settings(bus.env).auto_deny
+    session.env["PYTHONPATH"] = str(ROOT)
+    with Bridge(session):
+        process = query(session, "any")
+        press_until_gone(session, find_window(session, "Access to a Wallet"), "Escape")
+        assert process.wait(PATIENCE) != 0
+    assert not read_settings(session.env).auto_deny
