@@ -36,7 +36,12 @@ def step(
         awaited = coroutine.send(None)
     except StopIteration as stop:
         return stop.value, None
-    return None, loop.create_task(_resume(coroutine, awaited))
+    return None, loop.create_task(_go_on(coroutine, awaited))
+
+
+async def _go_on(coroutine: Coroutine[Any, Any, T], awaited: Any) -> T:
+    # Since Python 3.12 a task wants a coroutine proper, not a generator marked as one.
+    return await _resume(coroutine, awaited)
 
 
 @types.coroutine
