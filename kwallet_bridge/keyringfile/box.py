@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import (
     BridgeError,
     StoreConflictError,
+    StoreDamagedError,
     StoreError,
     StoreLockedError,
     StorePasswordError,
@@ -238,7 +239,23 @@ def _read(path: Path) -> tuple[Keyring, Stamp]:
     found = file.read_whole(path)
     if found is None:
         raise StoreConflictError("the keyring file is gone")
-    return parse_keyring(found[0]), found[1]
+    try:
+        return parse_keyring(found[0]), found[1]
+    except StoreDamagedError as error:
+        if not _has_backup(path):
+            raise
+        raise StoreDamagedError(
+            f"{error}; what it held before the last change is beside it, "
+            "in a file of its name with ~ at the end"
+        ) from error
+
+
+def _has_backup(path: Path) -> bool:
+    try:
+        found = file.read_whole(file.backup_path(path))
+        return found is not None and bool(parse_keyring(found[0]))
+    except StoreError:
+        return False
 
 
 def _unlock(path: Path, password: Secret) -> tuple[Keyring, Stamp, CipherKey, int]:

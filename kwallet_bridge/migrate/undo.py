@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import JournalError, MigrationError
+from kwallet_bridge.errors import MigrationError, UsageError
 from kwallet_bridge.migrate import keepsake, values
 from kwallet_bridge.migrate.plan import Destination
 from kwallet_bridge.migrate.rows import Action, Kind, Place, Snapshot
@@ -49,13 +49,13 @@ def find_run(journal: Journal, name: str) -> RunRecord:
     """Find a run by its name, or the last one by ``last``.
 
     Raises:
-        JournalError: There is no such run.
+        UsageError: There is no such run.
     """
     if name == "last" and journal.runs:
         return list(journal.runs.values())[-1]
     run = journal.runs.get(name)
     if run is None:
-        raise JournalError("there is no such run in the journal")
+        raise UsageError("there is no such run; --runs lists them")
     return run
 
 

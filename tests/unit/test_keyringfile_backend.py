@@ -445,6 +445,18 @@ async def test_damaged_file_is_refused(path: Path) -> None:
         await backend.unlock(MAIN)
 
 
+@pytest.mark.parametrize("backup", ["whole", "damaged", "missing"])
+async def test_a_damaged_file_names_its_backup(path: Path, backup: str) -> None:
+    """Who cannot open a damaged file is told of the copy beside it, if that one can be read."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-7])
+    if backup != "missing":
+        file.backup_path(path).write_bytes(whole if backup == "whole" else whole[:-9])
+    with pytest.raises(StoreDamagedError) as told:
+        await backend_at(path).unlock(MAIN)
+    assert ("with ~ at the end" in str(told.value)) == (backup == "whole")
+
+
 async def test_content_type_by_choice(path: Path) -> None:
     """For oo7 the content type is filed among the attributes, and replaces an item without it."""
     backend = backend_at(path, files_content_type=True)

@@ -159,3 +159,40 @@ def test_what_cannot_be_read_is_not_passed_over(
     shown = capsys.readouterr().out
     assert "left out: 1 " in shown
     assert "folder 0/: 2 password same" in shown
+
+
+def _file_scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    password = tmp_path / "password"
+    password.write_bytes(PASSWORD.reveal())
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "in" / f"{name}.keyring").write_bytes(keyring_bytes(2))
+    return [
+        *("copy", "--from", f"file:{tmp_path}/in/a.keyring", "--from-password-file", str(password)),
+        *("--to", f"file:{tmp_path}/out/x.keyring", "--to-password-file", str(password)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "files"), [((), ["b.keyring", "x.keyring"]), (("kdewallet",), ["x.keyring"])]
+)
+def test_a_file_brings_its_siblings_unless_wallets_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...], files: list[str]
+) -> None:
+    """A file is a store with the files beside it; naming the default wallet means it alone."""
+    (tmp_path / "out").mkdir()
+    assert run([*_file_scene(tmp_path, monkeypatch), *named]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.keyring")) == files
+
+
+@pytest.mark.parametrize("ending", ["--undo", "--confirm"])
+@pytest.mark.parametrize("name", ["NONSENSE", "last"])
+def test_an_unknown_run_is_a_wrong_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, name: str
+) -> None:
+    """A run that the journal does not know ends with 2, not with a word about the journal."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert run(["migrate", ending, name]) == 2
