@@ -46,7 +46,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PROGRAM",
         help="ask with this program what Prompt on Open asks (default: our own dialog)",
     )
-    parser.add_argument("--log-level", choices=log.LEVELS, default="warning")
+    parser.add_argument(
+        "--log-level",
+        choices=log.LEVELS,
+        default="warning",
+        help="how much standard error is told (default: warning)",
+    )
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ _SALT_HINT = "; the salt file is newer than the wallet, so it may not be the wal
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", type=Path, metavar="FILE.kwl")
+    parser.add_argument("file", type=Path, metavar="FILE.kwl", help="the wallet file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--reveal", action="store_true", help="show the values, passwords too")
     add_password_arguments(parser)

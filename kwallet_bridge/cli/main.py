@@ -61,6 +61,13 @@ def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def make_parser(command: Command) -> argparse.ArgumentParser:
+    """Make the parser of one command alone."""
+    parser = argparse.ArgumentParser(prog=f"kwallet-bridge {command.name}")
+    import_module(f"kwallet_bridge.cli.{command.module}").configure(parser)
+    return parser
+
+
 def run(argv: Sequence[str]) -> int:
     """Run one command; returns the exit code, having told errors on standard error."""
     chosen = next((word for word in argv if not word.startswith("-")), None)

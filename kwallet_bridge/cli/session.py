@@ -9,13 +9,14 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.errors import BusLostError, SessionError, UsageError
 from kwallet_bridge.session.census import KSECRETD, find_owner
-from kwallet_bridge.session.files import Places, plan_files
+from kwallet_bridge.session.files import Places, PlannedFile, plan_files
 from kwallet_bridge.session.manifest import (
     forget,
     is_in_place,
@@ -30,8 +31,6 @@ from kwallet_bridge.wire.generations import BUS_NAMES
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
-
-    from kwallet_bridge.session.files import PlannedFile
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +92,9 @@ def _package(args: argparse.Namespace) -> int:
         raise UsageError("--prefix must be an absolute path")
     program = args.program or str(prefix / "bin/kwallet-bridge")
     planned = plan_files(Places.of_system(prefix), [program])
+    page = import_module("kwallet_bridge.cli.manpage")  # it knows every command, this one too
+    manual = prefix / "share/man/man1" / page.PAGE_NAME
+    planned.append(PlannedFile(manual, page.render()))
     if args.action == "install" and args.dry_run:
         _show_plan(planned)
         return 0
