@@ -152,7 +152,7 @@ class Finder:
             names = await self._folder_names(site, hits, touched)
             site.index.complete_folders(hits, touched)
         known = site.index.list_folders()
-        return sorted(names, key=utf16_key) if known is UNSURE else known
+        return tuple(sorted(names, key=utf16_key)) if known is UNSURE else known
 
     async def find_all(self, site: Site) -> tuple[list[Row], bool]:
         """Find everything of KWallet's, and tell whether others keep items there too."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.exchange import NAMES, Side, expected
-from support.peers import Bridge, GnomeKeyring, TranslationLayer
+from support.peers import Bridge, GnomeKeyring, Ksecretd, TranslationLayer
 from support.private_bus import PrivateBus, private_bus
 
 if TYPE_CHECKING:
@@ -106,41 +106,80 @@ def test_qtkeychains_items_are_entries(
         assert found.stdout.count("secret = ") == 1
 
 
-def test_each_tells_of_the_others_changes(both: tuple[Side, Side]) -> None:
-    """A write through one is a signal of the other."""
+def test_the_bridge_tells_of_kdes_changes(both: tuple[Side, Side]) -> None:
+    """A write and a removal through KDE's kwalletd6 are signals of the bridge."""
     ours, kdes = both
     assert kdes.ask("writePassword", "sss", "F", "k", "x") == 0
     assert ours.hear("folderListUpdated") == ("kdewallet",)
     assert ours.hear("folderUpdated") == ("kdewallet", "F")
-    kdes.client.flush()
-    kdes.client.take_signals()
-    assert ours.ask("writePassword", "sss", "F", "other", "x") == 0
+    assert kdes.ask("writePassword", "sss", "F", "k", "y") == 0
+    assert ours.hear("folderUpdated") == ("kdewallet", "F")
+    assert ours.ask("readPassword", "ss", "F", "k") == "y"
+    assert kdes.ask("removeEntry", "ss", "F", "k") == 0
+    assert ours.hear("folderUpdated") == ("kdewallet", "F")
+    assert ours.ask("hasEntry", "ss", "F", "k") is False
+
+
+def test_kde_tells_of_the_bridges_changes(both: tuple[Side, Side]) -> None:
+    """A write and a removal through the bridge are signals of KDE's kwalletd6."""
+    ours, kdes = both
+    assert ours.ask("writePassword", "sss", "F", "k", "x") == 0
+    hear_folder(kdes, "F")
+    assert kdes.ask("readPassword", "ss", "F", "k") == "x"
+    assert ours.ask("removeEntry", "ss", "F", "k") == 0
+    hear_folder(kdes, "F")
+    assert kdes.ask("hasEntry", "ss", "F", "k") is False
+
+
+def hear_folder(kdes: Side, folder: str) -> None:
+    """Wait until KDE's kwalletd6 tells of a folder; it tells late, and of others besides."""
     # It swaps the two arguments of what others changed.
-    assert sorted(map(str, kdes.hear("folderUpdated"))) == ["F", KDES_WALLET]
+    while set(kdes.hear("folderUpdated")) != {folder, kdes.wallet}:
+        pass
 
 
 def test_who_leaves_finds_everything(shared: PrivateBus) -> None:
     """After the bridge has gone KDE's kwalletd6 has every folder, entry, type and value."""
     with Bridge(shared):
-        ours = bridge_side(shared)
-        ours.write("F", nulls=True)
-        for name in NAMES:
-            assert ours.ask("writePassword", "sss", name, name, name) == 0
-            assert ours.ask("writePassword", "sss", "odd keys", name, name) == 0
-        assert ours.ask("createFolder", "s", "empty") is True
-        # The other types of a key that once held something else.
-        assert ours.ask("writeMap", "ssay", "F", "password", b"\0\0\0\0") == 0
-        assert ours.ask("writePassword", "sss", "F", "password", "secret") == 0
-        assert ours.ask("renameEntry", "sss", "F", "bytes", "renamed") == 0
-        assert ours.ask("renameEntry", "sss", "F", "renamed", "bytes") == 0
-        folders = ours.ask("folderList", "")
-    assert isinstance(folders, list)
+        folders = furnish(bridge_side(shared), nulls=True)
     with TranslationLayer(shared):
-        kdes = kde_side(shared)
-        listed = kdes.ask("folderList", "")
-        assert isinstance(listed, list)
-        assert set(listed) == set(folders)
-        assert kdes.read("F") == expected(nulls=True)
-        assert kdes.read("odd keys") == {name: (1, name) for name in NAMES}
-        assert {name: kdes.read(name) for name in NAMES} == {n: {n: (1, n)} for n in NAMES}
-        assert kdes.read("empty") == {}
+        find_everything(kde_side(shared), folders, nulls=True)
+
+
+def test_who_leaves_finds_everything_in_ksecretd() -> None:
+    """The same where KDE's own provider keeps the entries, as in a Plasma session of today."""
+    with private_bus(Path(os.environ["KWB_SID_ROOT"])) as bus, Ksecretd(bus):
+        with Bridge(bus):
+            folders = furnish(bridge_side(bus), nulls=False)
+        with TranslationLayer(bus):
+            client = bus.client()
+            client.generation = "kwalletd6"
+            find_everything(Side(client, "kdewallet"), folders, nulls=False)
+
+
+def furnish(ours: Side, *, nulls: bool) -> set[object]:
+    """Write everything a wallet may hold; gives its folders."""
+    ours.write("F", nulls=nulls)
+    for name in NAMES:
+        assert ours.ask("writePassword", "sss", name, name, name) == 0
+        assert ours.ask("writePassword", "sss", "odd keys", name, name) == 0
+    assert ours.ask("createFolder", "s", "empty") is True
+    # The other types of a key that once held something else.
+    assert ours.ask("writeMap", "ssay", "F", "password", b"\0\0\0\0") == 0
+    assert ours.ask("writePassword", "sss", "F", "password", "secret") == 0
+    assert ours.ask("renameEntry", "sss", "F", "bytes", "renamed") == 0
+    assert ours.ask("renameEntry", "sss", "F", "renamed", "bytes") == 0
+    folders = ours.ask("folderList", "")
+    assert isinstance(folders, list)
+    return set(folders)
+
+
+def find_everything(kdes: Side, folders: set[object], *, nulls: bool) -> None:
+    """Hold KDE's kwalletd6 to what was written."""
+    listed = kdes.ask("folderList", "")
+    assert isinstance(listed, list)
+    assert set(listed) == folders
+    assert kdes.read("F") == expected(nulls=nulls)
+    assert kdes.read("odd keys") == {name: (1, name) for name in NAMES}
+    assert {name: kdes.read(name) for name in NAMES} == {n: {n: (1, n)} for n in NAMES}
+    assert kdes.read("empty") == {}
