@@ -89,7 +89,9 @@ class StatusWindow(QWidget):
         self.move_wallets.setAccessibleDescription(explanation)
         self.move_wallets.clicked.connect(self._open_assistant)
         box.addButton(self.move_wallets, QDialogButtonBox.ButtonRole.ActionRole)
-        box.addButton(QDialogButtonBox.StandardButton.Close)
+        close = box.addButton(QDialogButtonBox.StandardButton.Close)
+        if close is not None:
+            close.setText(self.tr("&Close"))
         box.rejected.connect(self.close)
         return box
 

@@ -58,11 +58,16 @@ class MigrationAssistant(QWizard):
         self.resize(metrics.averageCharWidth() * letters, metrics.lineSpacing() * lines)
 
     def _dress_buttons(self) -> None:
-        """Give the buttons the words and icons of Plasma's assistants."""
+        """Give the buttons the words and icons of Plasma's assistants.
+
+        All of them: Qt's own words are English where its translations are not installed.
+        """
         which = QWizard.WizardButton
         self.setButtonText(which.BackButton, self.tr("&Back"))
         self.setButtonText(which.NextButton, self.tr("&Next"))
         self.setButtonText(which.CommitButton, self.tr("&Move"))
+        self.setButtonText(which.FinishButton, self.tr("&Finish"))
+        self.setButtonText(which.CancelButton, self.tr("Cancel"))
         back, following = "go-previous", "go-next"
         if self.layoutDirection() is Qt.LayoutDirection.RightToLeft:
             back, following = following, back

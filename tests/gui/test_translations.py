@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PyQt6.QtCore import QCoreApplication, QLocale, QTranslator
+from PyQt6.QtWidgets import QPushButton
 from support import update_translations
 from support.scripted_program import WHOLE_STORY, ScriptedProgram
 from support.windows import mnemonics, wait_until
@@ -162,3 +163,15 @@ def test_no_two_controls_share_a_letter(
         letters = mnemonics(window)
         assert len(letters) == len(set(letters)), (type(window).__name__, sorted(letters))
         assert len(letters) >= 3
+
+
+def test_no_button_needs_the_translations_of_qt(tmp_path: Path, german: QApplication) -> None:
+    """Where only our own translations are installed every button is German all the same."""
+    words = {
+        button.text().replace("&", "")
+        for window in windows(tmp_path)
+        for button in window.findChildren(QPushButton)
+        if button.text()
+    }
+    assert {"Abbrechen", "Schließen", "Abschließen", "Zurück", "Weiter"} <= words
+    assert not words & {"Cancel", "Close", "Finish", "Back", "Next", "< Back", "Next >", "Commit"}

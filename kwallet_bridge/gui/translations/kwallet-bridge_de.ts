@@ -134,6 +134,14 @@
             <source>&amp;Move</source>
             <translation>&amp;Umziehen</translation>
         </message>
+        <message>
+            <source>&amp;Finish</source>
+            <translation>Ab&amp;schließen</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>Abbrechen</translation>
+        </message>
     </context>
     <context>
         <name>Offer</name>
@@ -376,6 +384,10 @@
         <message>
             <source>Move what is in KDE's wallet files to your password store</source>
             <translation>Den Inhalt von KDEs Brieftaschendateien in Ihren Passwortspeicher umziehen</translation>
+        </message>
+        <message>
+            <source>&amp;Close</source>
+            <translation>Schl&amp;ießen</translation>
         </message>
         <message>
             <source>The session bus cannot be reached</source>
