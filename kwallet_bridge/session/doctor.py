@@ -16,11 +16,11 @@ from kwallet_bridge.session.census import (
 )
 from kwallet_bridge.session.doctor_files import (
     check_portal,
-    check_second_stores,
     file_checks,
     list_activations,
 )
 from kwallet_bridge.session.doctor_provider import check_provider
+from kwallet_bridge.session.doctor_stores import check_second_stores
 from kwallet_bridge.session.findings import Finding, Status, redact
 from kwallet_bridge.wire.calls import INTERFACE
 from kwallet_bridge.wire.generations import BUS_NAMES, GENERATIONS

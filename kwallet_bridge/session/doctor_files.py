@@ -174,23 +174,6 @@ def _is_moved(path: Path, moves: Mapping[str, RunRecord]) -> bool:
     return False
 
 
-def check_second_stores(environ: Mapping[str, str], provider: str) -> Finding:
-    """See which stores hold items that the present provider does not serve."""
-    folders = {
-        "gnome-keyring": (data_home(environ) / "keyrings", "*.keyring"),
-        "ksecretd": (data_home(environ) / "kwalletd", "*_attributes.json"),
-    }
-    seen = []
-    for kind, (folder, pattern) in folders.items():
-        number = sum(_size(path) > 0 for path in folder.glob(pattern))
-        if number and kind != provider and not (provider == "oo7" and kind == "gnome-keyring"):
-            seen.append(f"{folder}: {number} files of {kind}")
-    if not seen:
-        return Finding("second stores", Status.OK, ("none",))
-    seen.append("programs that used these see nothing of it now")
-    return Finding("second stores", Status.NOTE, tuple(seen))
-
-
 def check_flatpaks(environ: Mapping[str, str], *, system: Path = FLATPAK_ROOT) -> Finding:
     """See which Flatpaks may talk to some KWallet name and lack another."""
     lacking, allowed = [], 0

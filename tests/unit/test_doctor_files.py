@@ -11,6 +11,7 @@ from kwallet_bridge.saving import replace_file
 from kwallet_bridge.session import doctor_files as checks
 from kwallet_bridge.session.census import KSECRETD, SECRETS, Owner
 from kwallet_bridge.session.doctor import check_names
+from kwallet_bridge.session.doctor_stores import check_second_stores
 from kwallet_bridge.session.files import Places, plan_files
 from kwallet_bridge.session.findings import Finding, Status, redact
 from kwallet_bridge.session.manifest import (
@@ -157,14 +158,36 @@ def test_a_damaged_journal_is_a_problem(environ: dict[str, str]) -> None:
     assert "canary" not in finding.format()
 
 
-def test_a_second_store_is_shown(environ: dict[str, str]) -> None:
-    """Keyring files are reported unless gnome-keyring or oo7 serves them."""
-    write(Path(environ["HOME"]) / ".local/share/keyrings/login.keyring", "x")
-    statuses = [
-        checks.check_second_stores(environ, kind).status
-        for kind in ("keepassxc", "gnome-keyring", "oo7")
-    ]
-    assert statuses == [Status.NOTE, Status.OK, Status.OK]
+GNOME_FILE = "GnomeKeyring\n\r\0\n\0\0"
+KEYRING_FILE = "GnomeKeyring\n\r\0\n\1\0"
+
+
+@pytest.mark.parametrize(
+    ("place", "content", "noted_with"),
+    [
+        ("keyrings/login.keyring", GNOME_FILE, {"keepassxc", "ksecretd", ""}),
+        ("keyrings/default.keyring", KEYRING_FILE, {"keepassxc", "ksecretd", "gnome-keyring"}),
+        ("kwallet-bridge/default.keyring", KEYRING_FILE, {"keepassxc", "ksecretd", "gnome-keyring", "oo7"}),
+        ("kwalletd/kdewallet_attributes.json", "{}", {"keepassxc", "gnome-keyring", "oo7", ""}),
+        ("keyrings/mine.keyring", "something else", set()),
+    ],
+)  # fmt: skip
+def test_a_second_store_is_shown(
+    environ: dict[str, str], place: str, content: str, noted_with: set[str]
+) -> None:
+    """A store's file is reported with every provider, or none, that does not serve it."""
+    write(Path(environ["HOME"]) / ".local/share" / place, content)
+    kinds = {"keepassxc", "ksecretd", "gnome-keyring", "oo7", ""}
+    noted = {kind for kind in kinds if check_second_stores(environ, kind).status is Status.NOTE}
+    assert noted == noted_with
+
+
+def test_what_the_bridge_kept_itself_can_be_copied(environ: dict[str, str]) -> None:
+    """Entries from a time without a provider get the command that copies them to the provider."""
+    write(Path(environ["HOME"]) / ".local/share/keyrings/default.keyring", KEYRING_FILE)
+    finding = check_second_stores(environ, "keepassxc")
+    assert finding.next.startswith("kwallet-bridge copy --from file:/")
+    assert finding.next.endswith("/keyrings/default.keyring --dry-run")
 
 
 def test_flatpaks_that_lack_a_name_are_shown(environ: dict[str, str], tmp_path: Path) -> None:
