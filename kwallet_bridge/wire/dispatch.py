@@ -39,6 +39,7 @@ _REFUSALS = (HandleError, AccessDeniedError, WalletDisabledError)
 """What kwalletd refuses too. A collection that is not found behind a good handle is no refusal: it
 may be hidden, and "absent" would have Chromium make a new key."""
 _MARK = "\ufeff"
+LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
 
 _log = logging.getLogger(__name__)
@@ -88,7 +89,8 @@ class Dispatcher:
         bound = self._rows.get((call.member, call.signature))
         if bound is None or call.path not in PATHS or call.interface not in _INTERFACES:
             # In its turn too, or the answer would overtake those of earlier calls.
-            self.lanes.enter(call.sender, lambda: _answer_in_turn(call))
+            if not self.lanes.enter(call.sender, lambda: _answer_in_turn(call), call.body):
+                self._refuse_flood(call)
             return
         self._peers.seen(call.sender)
 
@@ -96,9 +98,18 @@ class Dispatcher:
             return self._run(bound, call)
 
         if bound.waits:
-            self.lanes.enter(call.sender, work)
+            if not self.lanes.enter(call.sender, work, call.body):
+                self._refuse_flood(call)
         else:
             self.lanes.run_free(work)
+
+    def _refuse_flood(self, call: IncomingCall) -> None:
+        call.fail(LIMITS_EXCEEDED, "too many of your calls are waiting")
+        if call.sender not in self.lanes.flooded:
+            self.lanes.flooded.add(call.sender)
+            _log.warning(
+                "%s sends more than can wait; calls are refused", self._peers.describe(call.sender)
+            )
 
     async def _run(self, bound: _Bound, call: IncomingCall) -> None:
         started = time.perf_counter() if self.observer is not None else 0.0

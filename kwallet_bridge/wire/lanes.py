@@ -4,6 +4,8 @@
 A lane is a queue per peer. A call whose lane is free starts at once; others wait for
 those before them, so one peer's flood or slow call never delays another peer. What a peer sent is
 carried out even when the peer is gone by then, as kwalletd does: ``dbus-send`` never waits.
+
+What waits in one lane is bounded: the bus bounds only calls that want a reply, and not their size.
 """
 
 from __future__ import annotations
@@ -15,12 +17,21 @@ from kwallet_bridge.wire.eager import Drive, step
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Hashable
+    from collections.abc import Callable, Coroutine, Hashable, Iterable
 
     Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 _BATCH = 32
+CALL_WEIGHT = 1280
+"""Bytes that a small waiting call was measured to take."""
+MOST_WEIGHT = 256 << 20
+"""Bytes that may wait in one lane: 200,000 small calls, of which the bus allows 50,000."""
+
+
+def weigh(body: Iterable[object]) -> int:
+    """Estimate what a waiting call takes."""
+    return CALL_WEIGHT + sum(len(part) for part in body if isinstance(part, str | bytes))
 
 
 class Lanes:
@@ -29,17 +40,31 @@ class Lanes:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Run calls on ``loop``."""
         self._loop = loop
-        self._waiting: dict[Hashable, deque[Work]] = {}
+        self._waiting: dict[Hashable, deque[tuple[Work, int]]] = {}
+        self._weights: dict[Hashable, int] = {}
+        self.flooded: set[Hashable] = set()
+        """Lanes whose last refusal was reported, until they are empty."""
         self._running: set[asyncio.Task[None]] = set()
         self._idle: asyncio.Future[None] | None = None
 
-    def enter(self, lane: Hashable, work: Work) -> None:
-        """Run ``work`` after everything that entered this lane before. It must not raise."""
+    def enter(self, lane: Hashable, work: Work, body: Iterable[object] = ()) -> bool:
+        """Run ``work`` after everything that entered this lane before. It must not raise.
+
+        ``body`` is what it keeps in memory. False if too much waits already; it is not run then.
+        """
         queue = self._waiting.get(lane)
-        if queue is not None:
-            queue.append(work)
-        elif self._drive(lane, work):
-            self._waiting[lane] = deque()
+        if queue is None:
+            if self._drive(lane, work):
+                self._waiting[lane] = deque()
+            return True
+        weight = weigh(body)
+        total = self._weights.get(lane, 0) + weight
+        # A single large call is the bus's to bound.
+        if total > MOST_WEIGHT and queue:
+            return False
+        self._weights[lane] = total
+        queue.append((work, weight))
+        return True
 
     def run_free(self, work: Work) -> None:
         """Run ``work`` at once, outside any lane, as a task from its first wait on."""
@@ -78,8 +103,12 @@ class Lanes:
         for _ in range(_BATCH):
             if not queue:
                 del self._waiting[lane]
+                self._weights.pop(lane, None)
+                self.flooded.discard(lane)
                 self._settle()
                 return
-            if self._drive(lane, queue.popleft()):
+            work, weight = queue.popleft()
+            self._weights[lane] -= weight
+            if self._drive(lane, work):
                 return
         self._loop.call_soon(self._advance, lane)  # others have a turn in between

@@ -15,6 +15,7 @@ from kwallet_bridge.errors import (
     StoreTimeoutError,
     WalletNotFoundError,
 )
+from kwallet_bridge.wire import lanes
 from kwallet_bridge.wire.dispatch import Dispatcher
 
 if TYPE_CHECKING:
@@ -141,3 +142,29 @@ async def test_names_lose_their_byte_order_mark_and_passwords_do_not() -> None:
     dispatcher.handle(_call(line, 9, "entryList", "iss", handle, "\ufeff\ufeffF", "app"))
     await dispatcher.lanes.drain()
     assert [message.body for message in line.sent] == [[0], ["\ufeffvalue"], [[]]]
+
+
+async def test_a_flood_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Calls beyond what may wait are answered with the bus's own error, and logged once."""
+    monkeypatch.setattr(lanes, "MOST_WEIGHT", 2 * lanes.CALL_WEIGHT + 100)
+    world = Served()
+    world.backend.add_collection("kdewallet", alias="default")
+    gate = asyncio.Event()
+
+    async def hold(_: str) -> None:
+        await gate.wait()
+
+    world.backend.gate = hold
+    line, dispatcher = _Line(), _dispatcher(world)
+    for serial in range(1, 7):
+        dispatcher.handle(_call(line, serial, "wallets", ""))
+    refused = [(sent.reply_serial, sent.error_name) for sent in line.sent]
+    error = "org.freedesktop.DBus.Error.LimitsExceeded"
+    assert refused == [(4, error), (5, error), (6, error)]
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+    gate.set()
+    await dispatcher.lanes.drain()
+    assert [sent.reply_serial for sent in line.sent[3:]] == [1, 2, 3]
+    await world.service.stop()

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from dbus_fast import Message
 
 from kwallet_bridge.bus.reply import ReplyFuture
+from kwallet_bridge.wire import lanes as lanes_module
 from kwallet_bridge.wire.eager import step
 from kwallet_bridge.wire.lanes import Lanes
 
@@ -168,3 +170,45 @@ async def test_a_failed_or_cancelled_wait_frees_the_lane(caplog: pytest.LogCaptu
     assert log == ["failed", "last"]
     assert "ended in ValueError" in caplog.text
     assert "private" not in caplog.text
+
+
+async def test_what_waits_in_a_lane_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane refuses what would be too much, others go on, and it takes calls again once empty."""
+    monkeypatch.setattr(lanes_module, "MOST_WEIGHT", 4 * lanes_module.CALL_WEIGHT)
+    lanes = Lanes(asyncio.get_running_loop())
+    gate = asyncio.get_running_loop().create_future()
+    done: list[object] = []
+
+    async def wait() -> None:
+        await gate
+
+    async def note(what: object) -> None:
+        done.append(what)
+
+    assert lanes.enter("a", wait)
+    taken = [lanes.enter("a", partial(note, number)) for number in range(6)]
+    assert taken == [True] * 4 + [False] * 2
+    assert lanes.enter("b", partial(note, "b"), ["x" * 10_000])
+    assert done == ["b"]
+    lanes.flooded.add("a")
+    gate.set_result(None)
+    await lanes.drain()
+    assert done == ["b", 0, 1, 2, 3]
+    assert not lanes.flooded
+    assert lanes.enter("a", partial(note, "again"))
+
+
+async def test_values_that_wait_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text and bytes count; one call alone is taken whatever its size."""
+    monkeypatch.setattr(lanes_module, "MOST_WEIGHT", 10_000)
+    lanes = Lanes(asyncio.get_running_loop())
+    gate = asyncio.get_running_loop().create_future()
+
+    async def wait() -> None:
+        await gate
+
+    assert lanes.enter("a", wait)
+    assert lanes.enter("a", wait, [1, "x" * 20_000])
+    assert not lanes.enter("a", wait, [b"x" * 100])
+    gate.set_result(None)
+    await lanes.drain()
