@@ -64,6 +64,11 @@ class Admission:
         self.forget_closed()
         self._lost |= self._known
 
+    def note_deleted(self, wallet: WalletName) -> None:
+        """Forget a wallet: what has its name next is another one."""
+        for names in (self._prepared, self._known, self._lost):
+            names.discard(wallet)
+
     @property
     def lost(self) -> Sequence[WalletName]:
         """The wallets of a provider that went which have not been found again, locked or open."""

@@ -336,6 +336,7 @@ class WalletService:
         opened = self._wallets.by_name(wallet)
         if opened is not None:
             self._announce_closed(opened)
+        self._admission.note_deleted(wallet)
         self._tell(events.WalletDeleted(wallet))
         # What is in force is not read again: kwalletd denies until the next reconfigure, too.
         await self._forget(wallet)

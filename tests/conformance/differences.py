@@ -91,9 +91,11 @@ ROWS = (
     Row(
         "paths-are-not-opened",
         "`openPath` answers 0 at once and asks; `openPathAsync` answers an id. "
-        "The outcome comes as a signal whose id the caller never learned.",
+        "The outcome, a refusal too, comes as a signal, "
+        "after `openPath` with an id that the caller never learned.",
         "Both answer -1, without a signal.",
-        "There is no wallet file to open; a clear refusal is better than a wait without end.",
+        "There is no wallet file to open. "
+        "KDE's library takes any other answer for a wallet that is open.",
         excuses.opens_no_path,
     ),
     Row(
@@ -156,6 +158,13 @@ ROWS = (
         "It is dropped from names, and kept in passwords.",
         "A password must come back as it was given.",
         excuses.keeps_marks,
+    ),
+    Row(
+        "fixed-lists-still-ask",
+        "With `Prompt on Open`, a list under Auto Allow that the administrator made immutable "
+        "lets every application in, listed or not, without a question.",
+        "Who is not listed is asked about, and `Always` cannot be chosen.",
+        "A list nobody may add to is no leave for everybody.",
     ),
     Row(
         "settings-are-never-written",

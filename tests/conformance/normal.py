@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from support.client import Arrival, KWalletClient
 
 EVENT_TIMEOUT = 10.0
+# Answers to the file system in the monolith, not to calls: looked at apart.
+LIST_DIRTY = "walletListDirty"
+HANDLE_SIGNALS = frozenset({("walletClosed", "i"), ("walletClosedId", "i")})
 
 CLOSING = (
     Notice("walletClosed", "i", None),

@@ -20,6 +20,8 @@ from conformance.conversation import (
 )
 from conformance.excuses import PATH_TRANSACTION
 from conformance.normal import (
+    HANDLE_SIGNALS,
+    LIST_DIRTY,
     Numbers,
     await_arrival,
     has_left,
@@ -34,10 +36,6 @@ from support.client import DBUS, KWALLET, Arrival, ClientError, KWalletClient, R
 if TYPE_CHECKING:
     from conformance.conversation import Conversation, Step
     from conformance.subjects import Subject
-
-# Answers to the file system in the monolith, not to calls: looked at apart.
-LIST_DIRTY = "walletListDirty"
-HANDLE_SIGNALS = frozenset({("walletClosed", "i"), ("walletClosedId", "i")})
 
 
 class Player:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from conformance.conversation import Conversation, Transcript
 
 CONVERSATION_SIZE = 600
+SHRINKING_SECONDS = 120.0
 
 
 @dataclass
@@ -83,7 +84,7 @@ def explain(failing: Conversation, subject: str, *, oracle: str = "kwalletd5") -
     if first and first[0].index >= 0:
         cut = replace(failing, steps=failing.steps[: first[0].index + 1])
         failing = cut if fails(cut) else failing
-    short = shrink(failing, fails)
+    short = shrink(failing, fails, seconds=SHRINKING_SECONDS)
     differences = compare(play(oracle, short), play(subject, short)).differences
     steps = "\n".join(f"  {step}" for step in short.steps)
     told = "\n".join(f"  {oracle}: {d.oracle}\n  {subject}: {d.subject}" for d in differences)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,14 +15,17 @@ if TYPE_CHECKING:
 Fails = Callable[["Conversation"], bool]
 
 
-def shrink(conversation: Conversation, fails: Fails, *, attempts: int = 80) -> Conversation:
-    """Drop steps, halves first, as long as the rest still fails."""
+def shrink(
+    conversation: Conversation, fails: Fails, *, attempts: int = 80, seconds: float = math.inf
+) -> Conversation:
+    """Drop steps, halves first, as long as the rest still fails and there is time."""
+    ending = time.monotonic() + seconds
     steps = list(conversation.steps)
     size = max(len(steps) // 2, 1)
-    while attempts > 0:
+    while attempts > 0 and time.monotonic() < ending:
         dropped = False
         start = 0
-        while start < len(steps) and attempts > 0:
+        while start < len(steps) and attempts > 0 and time.monotonic() < ending:
             kept = steps[:start] + steps[start + size :]
             attempts -= 1
             if kept and fails(_with(conversation, kept)):

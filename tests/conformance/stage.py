@@ -101,6 +101,7 @@ class Stage:
         if before.body != (True,) and key == PAM_KEY:
             self.reopen(client, wallet)
             self.furnish(client, wallet)
+            self._forget(client)
         yield (after,)
 
     def _ask(

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 
 from conformance.compare import compare
 from conformance.conversation import Answer, Call, Exchange, Transcript, Vanish
-from conformance.differences import render
+from conformance.differences import ROWS, render
+from conformance.excuses import never
 from conformance.generator import converse
 from conformance.meetings import MEETINGS
 from conformance.runs import play
@@ -33,10 +35,26 @@ def _drawn() -> set[tuple[str, str]]:
     }
 
 
+def _tests_of(module: str) -> set[str]:
+    """Name the test functions of a module beside this one."""
+    path = ROOT / "tests/conformance" / f"{module}.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
 def test_every_overload_is_drawn_or_compared_by_a_test_of_its_own() -> None:
     """Each row of the interface is said by the generator, or in a named test; none in neither."""
     rows = {(row.member, row.signature) for row in CALLS}
     assert rows - _drawn() == set(DIRECTED)
+    assert set(DIRECTED.values()) <= _tests_of("test_differences")
+
+
+def test_every_difference_is_met() -> None:
+    """Each row of the table has a conversation or a test that meets it."""
+    told = {row.name for row in ROWS if row.rewrite is not never}
+    assert told == set(MEETINGS)
+    tests = {f"test_{row.name.replace('-', '_')}" for row in ROWS if row.name not in told}
+    assert tests <= _tests_of("test_differences")
 
 
 def test_a_seed_repeats_itself() -> None:

@@ -62,6 +62,15 @@ async def test_the_users_of_a_closed_wallet_are_everybody(served: Served) -> Non
     assert await served.service.list_users("", wallet=NEW) == ["app", "other"]
 
 
+async def test_a_deleted_wallet_that_lives_on_gets_its_folders_again(served: Served) -> None:
+    """The default collection stays when its wallet is deleted; its next open is a first one."""
+    await served.open()
+    assert await served.service.delete_wallet("", wallet=WALLET) == 0
+    handle = await served.open()
+    folders = await served.contents.list_folders("", handle=handle, appid=APP)
+    assert folders == ["Form Data", "Passwords"]
+
+
 async def test_a_missing_wallet_is_made_by_open_alone(served: Served) -> None:
     """Questions make nothing; an open asks the provider, and tells in kwalletd's order."""
     assert not await served.service.is_open_wallet("", wallet=NEW)
