@@ -18,6 +18,7 @@ from kwallet_bridge.errors import (
     StoreError,
     StorePasswordError,
     StoreRefusedError,
+    StoreUnavailableError,
 )
 from kwallet_bridge.keyringfile import changes, file
 from kwallet_bridge.keyringfile.box import KeyringBox
@@ -90,6 +91,7 @@ class KeyringFileBackend:
         self._files_content_type = files_content_type
         self._boxes: dict[CollectionId, KeyringBox] = {}
         self._seen: list[CollectionId] | None = None
+        self._used = False
         self._listeners: list[Callable[[BackendEvent], None]] = []
         self._prompts: SharedPrompts[CollectionId] = SharedPrompts()
         self._watch = FolderWatch(path.parent, self._files_changed)
@@ -115,10 +117,17 @@ class KeyringFileBackend:
         return True
 
     async def collections(self) -> Sequence[Collection]:
-        """List the files."""
+        """List the files.
+
+        Raises:
+            StoreUnavailableError: Their folder is gone, as a disk that is no more mounted.
+        """
+        names = self._scan()
+        if self._used and not names and not self._path.parent.exists():
+            raise StoreUnavailableError("the folder of the keyring files is gone")
         return [
             Collection(found, self._label_of(found), locked=self._box(found).key is None)
-            for found in self._scan()
+            for found in names
         ]
 
     async def read_alias(self, alias: str) -> CollectionId | None:
@@ -319,6 +328,7 @@ class KeyringFileBackend:
             self._seen = found
             self._emit(CollectionsTouched())
         self._seen = found
+        self._used = self._used or bool(found)
         return found
 
     def _existing(self, collection: CollectionId) -> KeyringBox:
