@@ -44,6 +44,10 @@ class SessionLostError(StoreRefusedError):
     """The provider does not know our session (any more)."""
 
 
+class ReplyTooLargeError(StoreRefusedError):
+    """The answer is larger than the bus, or the provider, allows."""
+
+
 class MalformedReplyError(StoreRefusedError):
     """The provider answered in a form the specification does not have."""
 
@@ -70,7 +74,8 @@ def _translate_name(name: str) -> StoreError:
         return SessionLostError("the provider lost our session", dbus_name=name)
     if name in names.TIMED_OUT:
         return StoreTimeoutError("the provider gave up on a call", dbus_name=name)
-    return StoreRefusedError("the Secret Service provider refused", dbus_name=name)
+    kind = ReplyTooLargeError if name == names.LIMITS_EXCEEDED else StoreRefusedError
+    return kind("the Secret Service provider refused", dbus_name=name)
 
 
 class ServiceClient:

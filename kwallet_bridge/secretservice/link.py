@@ -15,7 +15,7 @@ from kwallet_bridge.secretservice.client import translate
 from kwallet_bridge.secretservice.provider import Provider
 from kwallet_bridge.secretservice.signals import interpret
 from kwallet_bridge.shared import SharedRun, join_or_start
-from kwallet_bridge.store.port import BackendGone, BackendReturned
+from kwallet_bridge.store.port import BackendGone, BackendReturned, ItemTouched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,4 +190,6 @@ class ProviderLink:
             signal, aliases=provider.aliases, tag=provider.tag, quirks=provider.quirks
         )
         for event in events:
+            if provider.sizes and isinstance(event, ItemTouched) and event.item is not None:
+                provider.sizes.pop(event.item, None)
             self.emit(event)

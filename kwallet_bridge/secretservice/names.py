@@ -63,6 +63,8 @@ PROVIDER_GONE: Final = frozenset(
     }
 )
 
+LIMITS_EXCEEDED: Final = "org.freedesktop.DBus.Error.LimitsExceeded"
+
 TIMED_OUT: Final = frozenset(
     {
         "org.freedesktop.DBus.Error.Timeout",

@@ -41,6 +41,8 @@ class Provider:
         self.since = asyncio.get_running_loop().time()
         self.session: Session | None = None
         self.aliases: dict[str, str] = {}
+        self.sizes: dict[ItemId, int] = {}
+        """Bytes of secrets read in bulk, for the next time, until an item is touched."""
         self.unlocking: dict[str, SharedRun[None]] = {}
         self.tag = f"{serial}/"
         self._cut = len(self.tag) - 1

@@ -14,6 +14,7 @@ from kwallet_bridge.secretservice import names
 from kwallet_bridge.secretservice.client import (
     MalformedReplyError,
     ObjectGoneError,
+    ReplyTooLargeError,
     SessionLostError,
 )
 from kwallet_bridge.secretservice.session import UndecryptableError
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 SLICE: Final = 100
 """Secrets asked for in one call."""
+UNKNOWN_SLICE: Final = 10
+"""The same while their sizes are unknown: they may have 6 MiB each."""
+BUDGET: Final = 16 << 20
+"""Bytes asked for in one call. D-Bus carries 64 MiB in one array, and a provider that answers with
+more is cut off by the bus, which locks its keyrings: gnome-keyring 42 was seen to go so."""
 SLICES_IN_FLIGHT: Final = 4
 READS_IN_FLIGHT: Final = 24
 """Fewer than the calls a provider gets at once, so that a bulk read leaves room for others."""
@@ -145,16 +151,38 @@ async def read_secrets(provider: Provider, items: Iterable[ItemId]) -> dict[Item
     """Read many secrets, a slice per call."""
     wanted = list(dict.fromkeys(items))
     found: dict[ItemId, ItemSecret] = {}
+    sizes = provider.sizes
 
     async def read(part: Sequence[ItemId]) -> None:
-        found.update(await _read_slice(provider, part))
+        secrets = await _read_slice(provider, part)
+        found.update(secrets)
+        for item, secret in secrets.items():
+            sizes[item] = len(secret.value)
 
-    slices = [wanted[start : start + SLICE] for start in range(0, len(wanted), SLICE)]
+    unknown = [item for item in wanted if item not in sizes]
+    known = [item for item in wanted if item in sizes] if len(unknown) < len(wanted) else []
+    slices = _pack(known, sizes)
+    for start in range(0, len(unknown), UNKNOWN_SLICE):
+        slices.append(unknown[start : start + UNKNOWN_SLICE])
     if len(slices) == 1:
         await read(slices[0])
     elif slices:
         await run_windowed(read, slices, width=min(SLICES_IN_FLIGHT, len(slices)))
     return {item: found[item] for item in wanted if item in found}
+
+
+def _pack(items: Sequence[ItemId], sizes: Mapping[ItemId, int]) -> list[Sequence[ItemId]]:
+    """Part items into slices of bounded number and size."""
+    slices: list[Sequence[ItemId]] = []
+    part: list[ItemId] = []
+    room = BUDGET
+    for item in items:
+        room -= sizes[item]
+        if part and (room < 0 or len(part) == SLICE):
+            slices.append(part)
+            part, room = [], BUDGET - sizes[item]
+        part.append(item)
+    return [*slices, part] if part else slices
 
 
 async def _read_slice(provider: Provider, items: Sequence[ItemId]) -> dict[ItemId, ItemSecret]:
@@ -168,6 +196,11 @@ async def _read_slice(provider: Provider, items: Sequence[ItemId]) -> dict[ItemI
                 secret = session.unseal(answer[path])
                 if secret.value or not provider.quirks.locked_reads_empty:
                     found[item] = secret
+    except ReplyTooLargeError:
+        if len(items) > 1:
+            middle = len(items) // 2
+            first = await _read_slice(provider, items[:middle])
+            return first | await _read_slice(provider, items[middle:])
     except (SessionLostError, UndecryptableError, ObjectGoneError):
         # One item or the session spoils the slice; one by one, each tells its own story.
         found.clear()

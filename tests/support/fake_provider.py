@@ -58,7 +58,7 @@ class FakeProvider:
 
     Knobs: ``vault`` (with its quirks), ``faults`` by member, ``prompts.style``, ``prompts_for``
     (members that prompt), ``public_key`` (sent instead of a right one), ``cut_secrets`` (bytes
-    taken off each value).
+    taken off each value), ``most_bytes`` (of one answer of GetSecrets; ``largest`` was asked for).
     """
 
     def __init__(self, address: str, quirks: Quirks | None = None) -> None:
@@ -70,6 +70,8 @@ class FakeProvider:
         self.prompts = FakePrompts(self.emit)
         self.public_key: bytes | None = None
         self.cut_secrets = 0
+        self.most_bytes = 64 << 20
+        self.largest = 0
         self.name = "org.freedesktop.secrets"
         self._sessions: dict[str, AesCbc | None] = {}
         self._numbers = itertools.count(1)
@@ -246,6 +248,10 @@ class FakeProvider:
 
     def _service_getsecrets(self, _: str, paths: list[str], session: str) -> Answer:
         found: dict[str, object] = {}
+        size = self.vault.weigh(paths)
+        self.largest = max(self.largest, size)
+        if size > self.most_bytes:
+            raise FakeError("org.freedesktop.DBus.Error.LimitsExceeded")
         for path in paths:
             try:
                 found[path] = self._seal(session, self.vault.item(path))
