@@ -160,6 +160,13 @@ ROWS = (
         excuses.keeps_marks,
     ),
     Row(
+        "opening-counts-as-use",
+        "`Idle Timeout` counts from the last call on entries; opening a wallet does not put it "
+        "off, so that one may be closed just after it was opened.",
+        "Opening a wallet puts it off too.",
+        "A program that reads nothing from a wallet it has just opened may make a new secret.",
+    ),
+    Row(
         "fixed-lists-still-ask",
         "With `Prompt on Open`, a list under Auto Allow that the administrator made immutable "
         "lets every application in, listed or not, without a question.",

@@ -6,10 +6,12 @@ A test is named as its row in ``differences.py``; the others are met in ``meetin
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from conformance.asked import Told, ask, hear
+from conformance.asked import Told, ask, hear, told_by
 from conformance.conversation import Settings
 from conformance.subjects import SUBJECTS
 from conformance.words import PAM_KEY
@@ -23,13 +25,16 @@ from support.scripted_dialog import ScriptedDialogs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.client import KWalletClient
+    from support.client import KWalletClient, Reply
     from support.private_bus import PrivateBus
 
 WALLET = "kdewallet"
 APP = "app"
 PRESET = ["Form Data", "Passwords"]
 FIRST_USE = KWALLETRC.replace("First Use=false", "First Use=true")
+IDLE = KWALLETRC + "Close When Idle=true\nIdle Timeout=1\n"
+IDLE_SECONDS = 60.0
+IDLE_EARLY = 5.0  # kwalletd5's timers may be a twentieth late
 DISABLED = KWALLETRC.replace("Enabled=true", "Enabled=false")
 FIXED_LIST = (
     KWALLETRC.replace("Prompt on Open=false", "Prompt on Open=true")
@@ -236,6 +241,56 @@ def test_fixed_lists_still_ask(old: PrivateBus, bus: PrivateBus) -> None:
 
             reply, _ = ask(client, "open", "sxs", WALLET, 0, "stranger", meanwhile=refuse)
             assert reply.value == -1
+
+
+def fall_idle(client: KWalletClient) -> float:
+    """Open once more; give the seconds until the wallet is closed, its signals left in place."""
+    started = time.monotonic()
+    client.open(WALLET, APP)
+    while not any(told_by(seen) == ("allWalletsClosed", ()) for seen in client.arrivals):
+        assert client.pump(IDLE_SECONDS * 1.5), "it never falls idle"
+    return time.monotonic() - started
+
+
+def after_idling(client: KWalletClient, handle: int) -> list[Reply]:
+    """Give what the user of a wallet that closed meets."""
+    return [
+        client.ask("readPassword", "isss", handle, "Passwords", "k", APP),
+        client.ask("close", "ibs", handle, False, APP),
+        client.ask("isOpen", "i", handle),
+        client.ask("users", "s", WALLET),
+    ]
+
+
+@pytest.mark.timeout(180)
+def test_opening_counts_as_use(old: PrivateBus, bus: PrivateBus) -> None:
+    """An open puts the idle close off here; all that is told and met of the close is the same."""
+    with (
+        Kwalletd(old, config=IDLE),
+        GnomeKeyring(bus),
+        Bridge(bus, config=IDLE),
+        ThreadPoolExecutor(2) as both,
+    ):
+        clients = [listening(old), listening(bus)]
+        handles = [client.open(WALLET, APP) for client in clients]
+        assert hear(clients[0]) == hear(clients[1])[len(PRESET) :]
+        ending = time.monotonic() + IDLE_EARLY
+        while clients[0].pump(ending - time.monotonic()):
+            pass
+        assert hear(clients[0]) == hear(clients[1]) == []
+        before, now = both.map(fall_idle, clients)
+        assert before < IDLE_SECONDS - IDLE_EARLY
+        assert now >= IDLE_SECONDS
+        told = [hear(client) for client in clients]
+        assert told[0] == told[1]
+        assert told[0][1:] == [
+            ("walletClosed", ("handle",)),
+            ("walletClosedId", ("handle",)),
+            ("walletClosed", (WALLET,)),
+            ("allWalletsClosed", ()),
+        ]
+        met = [after_idling(*pair) for pair in zip(clients, handles, strict=True)]
+        assert met[0] == met[1]
 
 
 def test_a_path_is_asked_for_by_kwalletd5_alone(old: PrivateBus, bus: PrivateBus) -> None:
