@@ -44,7 +44,8 @@ def main() -> int:
         first_only=not arguments.all,
     )
     sys.stdout.write(f"{result}\n")
-    for failing in result.failing[:1]:
+    # Who goes on after a difference wants to know how many there are.
+    for failing in [] if arguments.all else result.failing[:1]:
         sys.stdout.write(explain(failing, arguments.subject, oracle=arguments.oracle) + "\n")
     return 1 if result.failing else 0
 

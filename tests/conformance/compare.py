@@ -13,9 +13,10 @@ from conformance.stage import DEFAULT_FOLDERS
 from conformance.words import WALLETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from conformance.conversation import Transcript
+    from conformance.differences import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def _first(body: object) -> object:
     return body[0] if isinstance(body, list) and body else None
 
 
-def compare(oracle: Transcript, subject: Transcript) -> Comparison:
+def compare(oracle: Transcript, subject: Transcript, rows: Sequence[Row] = ROWS) -> Comparison:
     """Compare exchange by exchange, then the signals that belong to none."""
     result = Comparison()
     folders = Folders()
@@ -148,7 +149,8 @@ def compare(oracle: Transcript, subject: Transcript) -> Comparison:
             result.differences.append(Difference(index, expected, actual))
             break
         if expected != actual:
-            _judge(result, folders, index, expected, actual)
+            met = _rows_met(rows, expected, actual, folders.known(expected))
+            _judge(result, index, expected, actual, met)
         folders.follow(expected)
     if not result.differences and oracle.strays != subject.strays:
         result.differences.append(Difference(-1, oracle.strays, subject.strays))
@@ -167,9 +169,12 @@ def _pairs(
 
 
 def _judge(
-    result: Comparison, folders: Folders, index: int, expected: Exchange, actual: Exchange
+    result: Comparison,
+    index: int,
+    expected: Exchange,
+    actual: Exchange,
+    met: tuple[str, ...] | None,
 ) -> None:
-    met = _rows_met(expected, actual, folders.known(expected))
     if met is None:
         result.differences.append(Difference(index, expected, actual))
         return
@@ -177,10 +182,12 @@ def _judge(
         result.excused[name] = result.excused.get(name, 0) + 1
 
 
-def _rows_met(expected: Exchange, actual: Exchange, known: Known) -> tuple[str, ...] | None:
+def _rows_met(
+    rows: Sequence[Row], expected: Exchange, actual: Exchange, known: Known
+) -> tuple[str, ...] | None:
     """Name the fewest rows whose rewritings lead from one exchange to the other."""
     ways: list[tuple[tuple[str, ...], Exchange]] = [((), expected)]
-    for row in ROWS:
+    for row in rows:
         for names, exchange in tuple(ways):
             rewritten = row.rewrite(exchange, actual, known)
             if rewritten is not None:

@@ -6,14 +6,16 @@ from __future__ import annotations
 import ast
 import dataclasses
 
+import pytest
 from conformance.compare import compare
-from conformance.conversation import Answer, Call, Exchange, Transcript, Vanish
+from conformance.conversation import Answer, Call, Exchange, Restart, Transcript, Vanish
 from conformance.differences import ROWS, render
 from conformance.excuses import never
-from conformance.generator import converse
+from conformance.generator import converse, split_seeds
 from conformance.meetings import MEETINGS
-from conformance.runs import play
+from conformance.runs import CONVERSATION_SIZE, play
 from conformance.shrink import shrink
+from conformance.subjects import SUBJECTS
 from support.paths import ROOT
 
 from kwallet_bridge.wire.calls import CALLS
@@ -61,6 +63,25 @@ def test_a_seed_repeats_itself() -> None:
     """The same seed gives the same conversation."""
     assert converse("again", 500) == converse("again", 500)
     assert converse("again", 500) != converse("other", 500)
+
+
+@pytest.mark.parametrize(
+    ("subject", "seed"),
+    [
+        *((name, "plasma") for name in SUBJECTS),
+        *((name, "kmail") for name in ("bridge", "bridge-file")),
+    ],
+)
+def test_the_provider_is_restarted(subject: str, seed: str) -> None:
+    """The fixed seeds restart what keeps the entries, wherever they are played."""
+    conversations = [
+        converse(part, length, SUBJECTS[subject].profile)
+        for part, length in split_seeds(seed, 1000, CONVERSATION_SIZE)
+    ]
+    steps = [step for each in conversations for step in each.steps]
+    restarts = [step for step in steps if isinstance(step, Restart)]
+    assert restarts
+    assert {step.told for step in restarts} == {SUBJECTS[subject].profile.told}
 
 
 def test_two_fresh_oracles_agree() -> None:

@@ -45,3 +45,13 @@ def test_the_last_monolith_differs_from_nothing(
 ) -> None:
     """kwalletd6 6.13 answers as kwalletd5 does: what is compared with is no accident of one."""
     compare("kwalletd6", seed, capsys)
+
+
+@pytest.mark.peers
+@pytest.mark.timeout(600)
+def test_the_suite_sees_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    """KDE's own translation onto gnome-keyring differs from kwalletd5 in hundreds of calls."""
+    result = run("translation", ["plasma"], calls=CALLS, first_only=False)
+    with capsys.disabled():
+        print(f"\n{result}")  # noqa: T201  the figure
+    assert len(result.comparison.differences) >= result.comparison.compared // 5 >= CALLS // 10
