@@ -16,7 +16,7 @@ from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.migrate.run import OpenStore
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.store.entries import EntryStore
-from kwallet_bridge.store.port import StoreSettings
+from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
     from kwallet_bridge.keyringfile.sources import KeyRequest

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.bus.incoming import IncomingCall
     from kwallet_bridge.model import WalletName
-    from kwallet_bridge.store.port import Store
+    from kwallet_bridge.store.wallets import Store
     from kwallet_bridge.wallet.access import Refusal
     from kwallet_bridge.wire.peers import PeerProgram
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.daemon.stores import FileOptions
     from kwallet_bridge.secret import Secret
-    from kwallet_bridge.store.port import Store
+    from kwallet_bridge.store.wallets import Store
 
 
 async def open_file(

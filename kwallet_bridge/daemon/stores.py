@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.bus.port import Bus
     from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.secret import Secret
-    from kwallet_bridge.store.port import Store
+    from kwallet_bridge.store.wallets import Store
 
 AUTO = "auto"
 SECRET_SERVICE = "secret-service"  # noqa: S105  a word on the command line

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.migrate.journal import Journal, RunRecord
     from kwallet_bridge.secret import Secret
-    from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, NewItem, Store
+    from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, NewItem
+    from kwallet_bridge.store.wallets import Store
 
 IN_FLIGHT = 8
 """Creations under way at once: enough to hide the round trips, few enough to stop soon."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from kwallet_bridge.errors import BridgeError
     from kwallet_bridge.migrate.journal import Journal, RunRecord
     from kwallet_bridge.model import WalletName
-    from kwallet_bridge.store.port import CollectionId, ItemBackend, Store
+    from kwallet_bridge.store.port import CollectionId, ItemBackend
+    from kwallet_bridge.store.wallets import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import StoreError, StoreUnavailableError
 from kwallet_bridge.model import WalletName
-from kwallet_bridge.store.port import (
-    DEFAULT_ALIAS,
-    Collection,
-    CollectionId,
+from kwallet_bridge.store.port import DEFAULT_ALIAS, Collection, CollectionId
+from kwallet_bridge.store.wallets import (
     StoreEvent,
     StoreSettings,
     WalletLocked,

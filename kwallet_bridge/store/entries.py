@@ -23,38 +23,32 @@ from kwallet_bridge.store.changes import Changes
 from kwallet_bridge.store.directory import Directory
 from kwallet_bridge.store.index import UNSURE
 from kwallet_bridge.store.jobs import Jobs, Open
-from kwallet_bridge.store.port import (
-    BackendGone,
-    BackendReturned,
+from kwallet_bridge.store.port import BackendGone, BackendReturned, ItemTouched
+from kwallet_bridge.store.rows import best_rows
+from kwallet_bridge.store.site import Finder
+from kwallet_bridge.store.wallets import (
     FoldersTouched,
     FolderTouched,
-    ItemTouched,
     StoreGone,
     StoreSettings,
     WalletsChanged,
     WalletState,
 )
-from kwallet_bridge.store.rows import best_rows
-from kwallet_bridge.store.site import Finder
 from kwallet_bridge.store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from kwallet_bridge.model import Entry, EntryType
-    from kwallet_bridge.store.port import (
-        BackendEvent,
-        CollectionId,
-        ItemBackend,
-        StoreEvent,
-    )
+    from kwallet_bridge.store.port import BackendEvent, CollectionId, ItemBackend
+    from kwallet_bridge.store.wallets import StoreEvent
 
 _T = TypeVar("_T")
 _ATTEMPTS = 3  # readings of an entry that another program replaces at the same time
 
 
 class EntryStore:
-    """The :class:`~kwallet_bridge.store.port.Store` over any item backend."""
+    """The :class:`~kwallet_bridge.store.wallets.Store` over any item backend."""
 
     def __init__(self, backend: ItemBackend, settings: StoreSettings | None = None) -> None:
         """Serve what ``backend`` holds, under the names of ``settings``."""

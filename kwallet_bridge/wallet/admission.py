@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import InvalidNameError, StoreError, StoreUnavailableError
 from kwallet_bridge.model import DEFAULT_FOLDERS
 from kwallet_bridge.shared import SharedRun, join_or_start
-from kwallet_bridge.store import port
+from kwallet_bridge.store import wallets as port
 from kwallet_bridge.wallet import events
 
 if TYPE_CHECKING:

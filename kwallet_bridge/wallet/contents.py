@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kwallet_bridge.model import AppId, FolderName, Handle, Key, WalletName
-    from kwallet_bridge.store.port import Store
+    from kwallet_bridge.store.wallets import Store
     from kwallet_bridge.wallet.events import Event
     from kwallet_bridge.wallet.state import OpenWallets
 

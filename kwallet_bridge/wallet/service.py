@@ -18,7 +18,7 @@ from kwallet_bridge.errors import (
     WalletNotFoundError,
 )
 from kwallet_bridge.model import AppId, Handle, WalletName
-from kwallet_bridge.store import port
+from kwallet_bridge.store import wallets as port
 from kwallet_bridge.wallet import events
 from kwallet_bridge.wallet.access import AccessRules, Refusal
 from kwallet_bridge.wallet.admission import Admission

@@ -20,7 +20,8 @@ from kwallet_bridge.keyringfile.format import (
 from kwallet_bridge.keyringfile.sources import KnownPassword
 from kwallet_bridge.model import WalletName
 from kwallet_bridge.store.entries import EntryStore
-from kwallet_bridge.store.port import CollectionId, StoreSettings
+from kwallet_bridge.store.port import CollectionId
+from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

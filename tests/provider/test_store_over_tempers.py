@@ -14,7 +14,7 @@ from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.secretservice.quirks import KSECRETD, ROWS, SPECIFICATION, UNKNOWN
 from kwallet_bridge.store.entries import EntryStore
-from kwallet_bridge.store.port import StoreSettings
+from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,7 +14,7 @@ from kwallet_bridge.secret import Secret
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.store.codec import is_storable_name
 from kwallet_bridge.store.entries import EntryStore
-from kwallet_bridge.store.port import StoreSettings
+from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
     from support.vectors import Vector

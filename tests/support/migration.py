@@ -14,7 +14,7 @@ from kwallet_bridge.model import EntryType, Folder, FolderName, Key, Wallet, Wal
 from kwallet_bridge.qtstream import encode_map, encode_string
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.store.entries import EntryStore
-from kwallet_bridge.store.port import StoreSettings
+from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,17 +18,8 @@ from kwallet_bridge.errors import (
 from kwallet_bridge.model import EntryType, FolderName, Key, WalletName
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.store import codec
-from kwallet_bridge.store.port import (
-    CollectionId,
-    FoldersTouched,
-    FolderTouched,
-    ItemBackend,
-    ItemId,
-    ItemSecret,
-    NewItem,
-    StoreEvent,
-    WalletState,
-)
+from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, ItemSecret, NewItem
+from kwallet_bridge.store.wallets import FoldersTouched, FolderTouched, StoreEvent, WalletState
 from support.entries import EXAMPLES, password, stream, text_map
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from kwallet_bridge.model import WalletName
 from kwallet_bridge.store import directory
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.memory import MemoryBackend
-from kwallet_bridge.store.port import WalletsChanged, WalletState
+from kwallet_bridge.store.wallets import WalletsChanged, WalletState
 
 if TYPE_CHECKING:
-    from kwallet_bridge.store.port import StoreEvent
+    from kwallet_bridge.store.wallets import StoreEvent
 
 W = WalletName("kdewallet")
 OTHER = WalletName("other")

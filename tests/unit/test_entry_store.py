@@ -23,12 +23,10 @@ from kwallet_bridge.errors import (
 from kwallet_bridge.model import EntryType, FolderName, Key, WalletName
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.memory import MemoryBackend
-from kwallet_bridge.store.port import (
-    CollectionId,
+from kwallet_bridge.store.port import CollectionId, ItemId, Quirks
+from kwallet_bridge.store.wallets import (
     FoldersTouched,
     FolderTouched,
-    ItemId,
-    Quirks,
     StoreEvent,
     StoreGone,
     StoreSettings,

@@ -14,12 +14,13 @@ from kwallet_bridge.errors import StoreError, StoreRefusedError, StoreTimeoutErr
 from kwallet_bridge.model import FolderName, Key, WalletName
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.memory import MemoryBackend
-from kwallet_bridge.store.port import FoldersTouched, FolderTouched, WalletState
+from kwallet_bridge.store.wallets import FoldersTouched, FolderTouched, WalletState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kwallet_bridge.store.port import CollectionId, ItemId, StoreEvent
+    from kwallet_bridge.store.port import CollectionId, ItemId
+    from kwallet_bridge.store.wallets import StoreEvent
 
 W = WalletName("kdewallet")
 F, G, H = FolderName("f"), FolderName("g"), FolderName("h")

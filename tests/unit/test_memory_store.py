@@ -8,7 +8,8 @@ from support.store_contract import NO_NULL, StoreContract, World
 
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.memory import MemoryBackend
-from kwallet_bridge.store.port import Quirks, StoreSettings
+from kwallet_bridge.store.port import Quirks
+from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
