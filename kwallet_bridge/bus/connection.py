@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from dbus_fast import Message, MessageFlag, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import InvalidAddressError
 
 from kwallet_bridge.bus.incoming import FAILED, IncomingCall
-from kwallet_bridge.bus.port import Signal, SignalMatch
+from kwallet_bridge.bus.listeners import Listeners, rule_of
+from kwallet_bridge.bus.port import SignalMatch
 from kwallet_bridge.bus.reply import ReplyFuture
 from kwallet_bridge.bus.variants import from_wire, to_wire
 from kwallet_bridge.bus.writer import PatientWriter
@@ -20,6 +21,8 @@ from kwallet_bridge.errors import BusLostError, BusReplyError, BusTimeoutError, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from kwallet_bridge.bus.port import Signal
 
 DAEMON = "org.freedesktop.DBus"
 DAEMON_PATH = "/org/freedesktop/DBus"
@@ -47,9 +50,8 @@ class BusConnection:
         self._writer = PatientWriter(engine, loop)
         engine._writer = self._writer  # type: ignore[assignment]  # noqa: SLF001  see PatientWriter
         self._pending: dict[int, ReplyFuture] = {}
-        self._by_member: dict[str, list[tuple[SignalMatch, Callable[[Signal], None]]]] = {}
+        self._listeners = Listeners()
         self._matched: set[str] = set()
-        self._owners: dict[str, str] = {}
         self._names: set[str] = set()
         self._serve: Callable[[IncomingCall], None] | None = None
         self._closing = False
@@ -212,20 +214,21 @@ class BusConnection:
         if match.sender and not match.sender.startswith(":") and match.sender != DAEMON:
             await self._follow(match.sender)
         self.listen(match, listener)
-        await self._add_match(_rule(match))
+        await self._add_match(rule_of(match))
 
     async def _follow(self, name: str) -> None:
-        if name not in self._owners:
-            self._owners[name] = ""
-            self._owners[name] = await self.watch_name(name, lambda _: None)
+        owners = self._listeners.owners
+        if name not in owners:
+            owners[name] = ""
+            owners[name] = await self.watch_name(name, lambda _: None)
 
     async def watch_name(self, name: str, listener: Callable[[str], None]) -> str:
         """Tell ``listener`` each new owner of ``name``; give the present one."""
 
         def changed(signal: Signal) -> None:
             owner = str(signal.body[2])
-            if name in self._owners:
-                self._owners[name] = owner
+            if name in self._listeners.owners:
+                self._listeners.owners[name] = owner
             listener(owner)
 
         match = SignalMatch(
@@ -236,7 +239,7 @@ class BusConnection:
             arg0=name,
         )
         self.listen(match, changed)
-        await self._add_match(_rule(match))
+        await self._add_match(rule_of(match))
         return await self.name_owner(name)
 
     async def name_owner(self, name: str) -> str:
@@ -320,7 +323,7 @@ class BusConnection:
                 call.fail(FAILED, "internal error")
             return True
         if kind is _SIGNAL:
-            self._deliver(message)
+            self._listeners.deliver(message)
             return True
         future = self._pending.get(message.reply_serial)
         if future is None:
@@ -328,46 +331,9 @@ class BusConnection:
         future.fill(message)
         return True
 
-    def _deliver(self, message: Message) -> None:
-        listeners = self._by_member.get(message.member or "", ())
-        anything = self._by_member.get("", ())
-        if not listeners and not anything:
-            return
-        signal = Signal(
-            sender=message.sender or "",
-            path=message.path or "",
-            interface=message.interface or "",
-            member=message.member or "",
-            signature=message.signature,
-            body=from_wire(message.signature, message.body),
-        )
-        for match, listener in (*listeners, *anything):
-            if self._matches(match, signal):
-                try:
-                    listener(signal)
-                except Exception:  # noqa: BLE001
-                    # One listener's slip must not cost another its signal. No traceback text:
-                    # it may quote the body.
-                    _log.error("a listener for %s failed", signal.member)
-
-    def _matches(self, match: SignalMatch, signal: Signal) -> bool:
-        if match.interface is not None and match.interface != signal.interface:
-            return False
-        if match.path is not None and match.path != signal.path:
-            return False
-        space = match.path_namespace
-        if space is not None and signal.path != space and not signal.path.startswith(space + "/"):
-            return False
-        if match.arg0 is not None and (not signal.body or signal.body[0] != match.arg0):
-            return False
-        sender = match.sender
-        if sender is None or sender == signal.sender:
-            return True
-        return self._owners.get(sender, "") == signal.sender
-
     def listen(self, match: SignalMatch, listener: Callable[[Signal], None]) -> None:
         """Have ``listener`` told of matching signals that reach us by somebody else's match."""
-        self._by_member.setdefault(match.member or "", []).append((match, listener))
+        self._listeners.add(match, listener)
 
     async def _add_match(self, rule: str) -> None:
         if rule not in self._matched:
@@ -399,16 +365,3 @@ class BusConnection:
 
 def _expire(future: ReplyFuture) -> None:
     future.fail(BusTimeoutError("a call was not answered in time"))
-
-
-def _rule(match: SignalMatch) -> str:
-    parts = {
-        "sender": match.sender,
-        "path": match.path,
-        "path_namespace": match.path_namespace,
-        "interface": match.interface,
-        "member": match.member,
-        "arg0": match.arg0,
-    }
-    given = cast("dict[str, str]", {key: value for key, value in parts.items() if value})
-    return ",".join(["type='signal'", *(f"{key}='{value}'" for key, value in given.items())])

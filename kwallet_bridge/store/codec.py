@@ -21,6 +21,8 @@ from kwallet_bridge.store.port import ItemSecret, NewItem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kwallet_bridge.store.port import Quirks
+
 FOLDER = "server"
 KEY = "user"
 TYPE = "type"
@@ -125,6 +127,19 @@ def require_name(name: str) -> None:
     """
     if _UNSTORABLE.search(name):
         raise InvalidNameError("a name holds NUL or an unpaired surrogate")
+
+
+def require_wallet_name(name: str, quirks: Quirks) -> None:
+    """Refuse names no collection can have, or that a provider would take for a path.
+
+    Raises:
+        InvalidNameError: The name is one of these.
+    """
+    require_name(name)
+    if not name:
+        raise InvalidNameError("a wallet needs a name")
+    if quirks.labels_are_paths and ("/" in name or not name.strip(".")):
+        raise InvalidNameError("this provider makes a path of a wallet's name")
 
 
 def folder_query(folder: FolderName) -> dict[str, str]:

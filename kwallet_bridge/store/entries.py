@@ -11,7 +11,6 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from kwallet_bridge.errors import (
-    InvalidNameError,
     StoreConflictError,
     StoreError,
     StoreLockedError,
@@ -113,7 +112,7 @@ class EntryStore:
         self, wallet: WalletName, *, window_id: str = "", made: Callable[[], None] = lambda: None
     ) -> None:
         """Make a wallet with KWallet's usual folders, prompting if needed."""
-        self._require_wallet_name(wallet)
+        codec.require_wallet_name(wallet, self._backend.quirks)
         if await self._directory.find(wallet) is not None:
             made()
             return
@@ -324,18 +323,6 @@ class EntryStore:
             self._directory.touch()
             await self._directory.refresh()
 
-    def _require_wallet_name(self, wallet: WalletName) -> None:
-        """Refuse names no collection can have, or that a provider would take for a path.
-
-        Raises:
-            InvalidNameError: The name is one of these.
-        """
-        codec.require_name(wallet)
-        if not wallet:
-            raise InvalidNameError("a wallet needs a name")
-        if self._backend.quirks.labels_are_paths and ("/" in wallet or not wallet.strip(".")):
-            raise InvalidNameError("this provider makes a path of a wallet's name")
-
     # --- events of the backend ------------------------------------------------------------------
 
     def _hear(self, event: BackendEvent) -> None:
@@ -362,7 +349,6 @@ class EntryStore:
         self._ready.clear()
         for site in self._sites.values():
             site.end(locked=False)
-            site.changes.stop()
         self._sites.clear()
         self._directory.forget()
         self._emit(StoreGone())
@@ -373,7 +359,6 @@ class EntryStore:
         site = self._sites.pop(collection, None)
         if site is not None:
             site.end(locked=True)
-            site.changes.stop()
 
     def _emit(self, event: StoreEvent) -> None:
         for listener in list(self._listeners):

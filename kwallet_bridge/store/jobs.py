@@ -28,6 +28,11 @@ class Open(Site):
 
     changes: Changes
 
+    def end(self, *, locked: bool) -> None:
+        """Let nothing go on, and tell nothing more."""
+        super().end(locked=locked)
+        self.changes.stop()
+
 
 class Jobs:
     """One method per writing operation of the store; none is left half done on purpose."""

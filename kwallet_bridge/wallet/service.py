@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import (
     AccessDeniedError,
     BridgeError,
-    StoreError,
     WalletNotFoundError,
 )
 from kwallet_bridge.model import AppId, Handle, WalletName
@@ -23,10 +22,11 @@ from kwallet_bridge.wallet import events
 from kwallet_bridge.wallet.access import AccessRules, Refusal
 from kwallet_bridge.wallet.admission import Admission
 from kwallet_bridge.wallet.idle import IdleWatch
+from kwallet_bridge.wallet.openings import Background, Openings
 from kwallet_bridge.wallet.state import UNWATCHED, OpenWallets
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kwallet_bridge.config import Settings
     from kwallet_bridge.model import FolderName, Key
@@ -37,7 +37,6 @@ CLOSED = 0
 STILL_OPEN = 1
 FAILED = -1
 NO_HANDLE = Handle(-1)
-_MAX_TRANSACTION = 2**31 - 1
 
 _log = logging.getLogger(__name__)
 
@@ -73,9 +72,8 @@ class WalletService:
         self._tell = tell
         self._read_settings = read_settings
         self._asker = asker
-        self._next_transaction = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._opening: dict[str, set[asyncio.Task[Handle]]] = {}
+        self._openings = Openings(self._loop)
+        self._background = Background(self._loop)
         self._idle = IdleWatch(self._loop, wallets, self._close_idle)
         self._admission = Admission(
             store=store, wallets=wallets, tell=tell, idle=self._idle, clock=self._loop.time
@@ -104,7 +102,7 @@ class WalletService:
         """Open a wallet, prompting if needed, and answer when it is open; -1 on failure."""
         if not self.settings.enabled:
             return FAILED
-        transaction = self._draw_transaction()
+        transaction = self._openings.draw()
         return await self._transact(
             transaction, caller, wallet=wallet, window_id=window_id, appid=appid, service=UNWATCHED
         )
@@ -119,11 +117,12 @@ class WalletService:
         handle_session: bool,
     ) -> int:
         """Answer a transaction number at once; ``walletAsyncOpened`` tells the outcome later."""
-        if not self.settings.enabled:
+        if not self.settings.enabled or self._openings.is_full(caller):
             return FAILED
-        transaction = self._draw_transaction()
-        # A task starts in the next turn of the loop, so the answer is sent before any signal.
-        task = self._loop.create_task(
+        transaction = self._openings.draw()
+        # It starts in the next turn of the loop, so the answer is sent before any signal.
+        self._openings.start(
+            caller,
             self._transact(
                 transaction,
                 caller,
@@ -132,18 +131,9 @@ class WalletService:
                 appid=appid,
                 service=caller if handle_session else UNWATCHED,
                 answered=True,
-            )
+            ),
         )
-        pending = self._opening.setdefault(caller, set())
-        pending.add(task)
-        task.add_done_callback(lambda done: self._forget_opening(caller, done))
         return transaction
-
-    def _forget_opening(self, caller: str, task: asyncio.Task[Handle]) -> None:
-        pending = self._opening.get(caller, set())
-        pending.discard(task)
-        if not pending:
-            self._opening.pop(caller, None)
 
     async def open_path(self, _: str, *, path: str, window_id: int, appid: AppId) -> int:
         """Refuse: wallets by path never worked through KDE's libraries."""
@@ -162,11 +152,6 @@ class WalletService:
     ) -> None:
         """Ignore: the provider unlocks itself at login."""
         del wallet, password_hash, session_timeout
-
-    def _draw_transaction(self) -> int:
-        transaction = self._next_transaction
-        self._next_transaction = 0 if transaction == _MAX_TRANSACTION else transaction + 1
-        return transaction
 
     async def _transact(  # noqa: PLR0913  an open has that many parts
         self,
@@ -252,7 +237,7 @@ class WalletService:
     def _close_unasked(self, opened: OpenWallet) -> None:
         """Close without a caller: told at once, so that no later answer comes before."""
         self._end(opened)
-        self._start(self._lock(opened.name))
+        self._background.start(self._lock(opened.name))
 
     def _end(self, opened: OpenWallet) -> None:
         self._announce_closed(opened)
@@ -312,8 +297,7 @@ class WalletService:
 
     def peer_vanished(self, peer: str) -> None:
         """End the sessions that a peer asked to be watched; those of ``open`` stay for ever."""
-        for task in self._opening.get(peer, ()):
-            task.cancel()
+        self._openings.cancel(peer)
         for opened in self._wallets.all():
             if opened.end_sessions(service=peer) and self._closes(opened, force=False):
                 self._close_unasked(opened)
@@ -348,7 +332,7 @@ class WalletService:
     ) -> None:
         """Do nothing but use up a transaction number: the provider's own program does it."""
         del wallet, window_id, appid
-        self._draw_transaction()
+        self._openings.draw()
 
     async def folder_does_not_exist(
         self, _: str, *, wallet: WalletName, folder: FolderName
@@ -404,24 +388,10 @@ class WalletService:
     def _find_lost(self) -> None:
         """Tell of wallets that went with the provider and came back open with it."""
         for wallet in self._admission.lost:
-            self._start(self._admission.find_open(wallet))
-
-    def _start(self, work: Coroutine[object, object, object]) -> None:
-        async def guarded() -> None:
-            try:
-                await work
-            except StoreError as error:
-                _log.warning("work in the background failed: %s", type(error).__name__)
-
-        task = self._loop.create_task(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._background.start(self._admission.find_open(wallet))
 
     async def stop(self) -> None:
         """Let background work end; started writes finish in the store."""
         self._idle.configure(None)
-        for pending in self._opening.values():
-            for task in pending:
-                task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        self._openings.cancel_all()
+        await self._background.wait()

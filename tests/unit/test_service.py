@@ -10,7 +10,7 @@ from support.services import APP, OTHER, PEER, WALLET, Served
 from kwallet_bridge.config import Settings
 from kwallet_bridge.errors import HandleError, StoreUnavailableError
 from kwallet_bridge.model import AppId, FolderName, Handle, Key, WalletName
-from kwallet_bridge.wallet import events
+from kwallet_bridge.wallet import events, openings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -112,6 +112,23 @@ async def test_a_wallet_made_for_a_program_that_left_is_told(served: Served) -> 
     ]
     assert await served.service.list_users("", wallet=NEW) == []
     assert await served.open(wallet=NEW) > 0
+
+
+async def test_opens_that_wait_for_a_person_are_bounded(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a number of opens under way a caller's next one fails at once; others' do not."""
+    monkeypatch.setattr(openings, "MOST_PENDING", 3)
+
+    async def open_async(caller: str) -> int:
+        return await served.service.open_async(
+            caller, wallet=WALLET, window_id=0, appid=APP, handle_session=True
+        )
+
+    assert [await open_async(PEER) for _ in range(4)] == [0, 1, 2, -1]
+    assert await open_async(":1.9") == 3
+    await _until(lambda: len([e for e in served.told if hasattr(e, "transaction")]) == 4)
+    assert await open_async(PEER) == 4
 
 
 async def test_a_wallet_nobody_waits_for_is_not_asked_for(served: Served) -> None:
@@ -437,7 +454,7 @@ async def test_transactions_count_up_and_wrap(served: Served) -> None:
     await served.service.change_password("", wallet=WALLET, window_id=0, appid=APP)
     served.heard()
     await served.open()
-    served.service._next_transaction = 2**31 - 1
+    served.service._openings._next = 2**31 - 1
     await served.open()
     await served.open()
     numbers = [e.transaction for e in served.told if isinstance(e, events.WalletAsyncOpened)]
