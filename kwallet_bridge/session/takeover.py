@@ -96,10 +96,18 @@ class Takeover:
         write_files(self._planned)
         self._say(f"wrote {len(self._planned)} files")
         await self._reload()
+        await self._require_seen()
         for owner in {owner.unique_name: owner for owner in owners.values()}.values():
             await self._end(owner)
         await self.start()
         await self.verify()
+
+    async def _require_seen(self) -> None:
+        """Refuse a bus that looks elsewhere: it goes by its own environment, and passwd's home."""
+        seen = await list_activatable(self._bus)
+        if not seen.issuperset(BUS_NAMES):
+            folder = self._planned[0].path.parent
+            raise SessionError(f"the bus does not look for services in {folder}")
 
     async def start(self) -> None:
         """Have the bus start the service, if it does not run."""

@@ -109,6 +109,17 @@ def test_a_failed_install_changes_nothing(
     assert "kwalletd5" in " ".join(read_command(session.process_of(KDE_NAME)))
 
 
+def test_a_bus_that_looks_elsewhere_is_told(session: PrivateBus, program: Path) -> None:
+    """Where the bus has another data directory nothing is changed, and the command says why."""
+    elsewhere = session.home / "elsewhere"
+    command = [sys.executable, "-m", "kwallet_bridge", "session", "install"]
+    environ = {"PYTHONPATH": str(ROOT), "XDG_DATA_HOME": str(elsewhere)}
+    done = session.run([*command, "--program", str(program)], env=environ, check=False)
+    assert done.returncode == 61
+    assert f"the bus does not look for services in {elsewhere}" in done.stderr
+    assert not elsewhere.exists()
+
+
 def test_a_stranger_keeps_its_name(session: PrivateBus, program: Path, tmp_path: Path) -> None:
     """A program that is neither KDE's nor ours is not asked to end, and nothing is written."""
     stranger = write_stand_in(tmp_path / "bin/my-own-wallet", ["org.kde.kwalletd"])
