@@ -124,6 +124,34 @@ def test_passwords_are_the_providers(old: PrivateBus, bus: PrivateBus) -> None:
         assert ask(client, "open", "sxs", WALLET, 0, APP)[1] == after
 
 
+@pytest.mark.parametrize("wallet", [WALLET, "missing"])
+def test_a_password_is_not_changed_without_opening(
+    old: PrivateBus, bus: PrivateBus, wallet: str
+) -> None:
+    """A closed or missing wallet, not opened when kwalletd5 asks, is told by nobody of anything."""
+    changing = ("changePassword", "sxs", wallet, 0, APP)
+    with Xvfb(old) as display:
+        dialogs = KwalletdDialogs(old, display)
+        with Kwalletd(old):
+            client = listening(old)
+            client.ask("close", "sb", WALLET, True)
+
+            def dismiss() -> None:
+                dialogs.answer("Escape")
+                dialogs.answer("Return")  # the message that it could not be opened
+
+            reply, told = ask(client, *changing, meanwhile=dismiss)
+            assert (reply.error, reply.signature, told) == ("", "i", [])
+            wallets = client.ask("wallets")
+    with GnomeKeyring(bus), Bridge(bus):
+        client = listening(bus)
+        client.ask("close", "sb", WALLET, True)
+        reply, told = ask(client, *changing)
+        assert (reply.error, reply.body, told) == ("", (), [])
+        assert client.ask("wallets") == wallets
+        assert client.ask("isOpen", "s", WALLET).value is False
+
+
 def test_list_changes_are_told_once(old: PrivateBus, bus: PrivateBus) -> None:
     """A save is told as a change of the list at kwalletd5; here a new wallet is, and once."""
     with Kwalletd(old):
