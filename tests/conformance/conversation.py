@@ -42,7 +42,6 @@ class Call:
     args: tuple[object, ...] = ()
     path: str = ""
     interface: str | None = None
-    silent: bool = False  # its outcome is not compared: it repairs what a known difference left
 
     @property
     def folder(self) -> str | None:
@@ -101,6 +100,7 @@ class Conversation:
     seed: str
     settings: Settings
     steps: tuple[Step, ...]
+    deletes_closed: bool = False  # else wallets are opened before: unlocking takes a person
 
     @property
     def calls(self) -> int:

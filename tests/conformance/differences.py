@@ -135,7 +135,8 @@ ROWS = (
     Row(
         "locked-wallets-are-unlocked-first",
         "`deleteWallet` deletes a closed wallet without its password.",
-        "A locked collection is unlocked first, which may ask; dismissed, the answer is -1.",
+        "A locked collection is unlocked first, which may ask; dismissed, the answer is -1. "
+        "Where nobody has to be asked nothing differs.",
         "Only an open collection shows whether it holds something of other programs.",
     ),
     Row(
@@ -187,7 +188,8 @@ HEAD = """\
 # Where the bridge differs from kwalletd5
 
 The conformance suite plays random conversations on Debian's kwalletd5 and on the bridge, and compares replies, errors and signals, their arguments, number and order.
-What follows is all that may differ; each row is named in the suite's figures when it was met.
+What follows is all that may differ.
+Each row is met in a conversation or by a test of its own that asks both daemons; in conversations the bridge's answer must be exactly what the row makes of kwalletd5's.
 """
 
 

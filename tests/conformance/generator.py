@@ -41,6 +41,7 @@ class Profile:
     references: bool = True  # it keeps text that holds "{REF:"
     odd_maps: bool = True  # maps come back as given, null values and damaged ones too
     told: bool = True  # its restart is not the daemon's own
+    unlocking: bool = False  # it needs nobody to unlock what is to be deleted
 
 
 @dataclass
@@ -316,7 +317,7 @@ def converse(seed: str, calls: int, profile: Profile | None = None) -> Conversat
     steps = [*opening, *_draw(speaker, calls - 1)]
     for _ in range(restarts):
         steps.insert(random.randrange(1, len(steps) + 1), Restart(told=profile.told))
-    return Conversation(seed, settings, tuple(steps))
+    return Conversation(seed, settings, tuple(steps), deletes_closed=profile.unlocking)
 
 
 def _draw(speaker: Speaker, calls: int) -> Iterator[Step]:

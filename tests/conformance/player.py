@@ -57,6 +57,7 @@ class Player:
     def play(self, conversation: Conversation) -> Transcript:
         """Play all steps; a daemon that stops answering ends it early."""
         exchanges: list[Exchange] = []
+        self._stage.deletes_closed = conversation.deletes_closed
         client = self._client(0)
         self._stage.reopen(client, WALLETS[0])
         self._stage.furnish(client, WALLETS[0])

@@ -279,13 +279,15 @@ SUBJECTS = {
     "kwalletd5": Candidate(kwalletd5, Profile(), excused=False),
     "kwalletd6": Candidate(kwalletd6, Profile(), excused=False),
     "bridge": Candidate(bridge, Profile()),
-    "bridge-file": Candidate(bridge_file, Profile(leaving=False, told=False)),
+    "bridge-file": Candidate(bridge_file, Profile(leaving=False, told=False, unlocking=True)),
     "bridge-keepassxc": Candidate(bridge_keepassxc, KEEPASSXC),
     "bridge-keepassxc-asking": Candidate(bridge_keepassxc_asking, KEEPASSXC),
     "bridge-ksecretd": Candidate(
         bridge_ksecretd, Profile(closing=False, deleting=False, odd_maps=False)
     ),
     # It forgets the case of a collection's label, so that no name differs from another by that.
-    "bridge-oo7-like": Candidate(bridge_oo7_like, Profile(leaving=False, case=False)),
+    "bridge-oo7-like": Candidate(
+        bridge_oo7_like, Profile(leaving=False, case=False, unlocking=True)
+    ),
     "translation": Candidate(translation, Profile(), excused=False),
 }
