@@ -59,8 +59,7 @@ class KsecretdWorld(World):
             await self.outside.delete_item(item)
 
     async def restart(self) -> None:
-        """Restart the program and the store. Locking saves; else the last seconds are lost."""
-        await self.outside.lock(self.collection)
+        """Restart the program and the store."""
         await self.close()
         await asyncio.to_thread(self._peer.restart)
         await self.open()
