@@ -42,6 +42,7 @@ class Profile:
     odd_maps: bool = True  # maps come back as given, null values and damaged ones too
     told: bool = True  # its restart is not the daemon's own
     unlocking: bool = False  # it needs nobody to unlock what is to be deleted
+    qt5: bool = True  # the daemon reads lengths as Qt 5 does
 
 
 @dataclass
@@ -104,6 +105,11 @@ class Speaker:
     def key(self) -> str:
         """Draw an entry's name."""
         return self.random.choice(self.keys)
+
+    def octets(self) -> bytes:
+        """Draw bytes for an entry of any type."""
+        drawn = words.any_bytes(self.random)
+        return drawn if self.profile.qt5 or drawn != words.LONG_LENGTH else b""
 
     def pattern(self) -> str:
         """Draw a wildcard pattern, or an entry's name as one."""
@@ -198,12 +204,12 @@ def _write_map(s: Speaker) -> Call:
 
 
 def _write_bytes(s: Speaker) -> Call:
-    value = words.any_bytes(s.random)
+    value = s.octets()
     return s.call("writeEntry", "issays", s.handle(), s.folder(), s.key(), value, s.appid())
 
 
 def _write_typed(s: Speaker) -> Call:
-    value, kind = words.any_bytes(s.random), s.random.choice((1, 1, 2, 3))
+    value, kind = s.octets(), s.random.choice((1, 1, 2, 3))
     if kind == 3 and not s.profile.odd_maps:
         value = s.map()
     place = (s.handle(), s.folder(), s.key())
@@ -211,7 +217,7 @@ def _write_typed(s: Speaker) -> Call:
 
 
 def _write_odd_type(s: Speaker) -> Call:
-    value, kind = words.any_bytes(s.random), s.random.choice(words.ODD_TYPES)
+    value, kind = s.octets(), s.random.choice(words.ODD_TYPES)
     place = (s.handle(), s.folder(), s.key())
     return s.call("writeEntry", "issayis", *place, value, kind, s.appid())
 

@@ -66,11 +66,13 @@ def run(
 ) -> Run:
     """Compare ``calls`` calls for each seed."""
     result = Run(oracle, subject)
+    profile = SUBJECTS[subject].profile
+    profile = replace(profile, qt5=profile.qt5 and SUBJECTS[oracle].profile.qt5)
     started = time.monotonic()
     for seed in seeds:
         result.seeds.append(seed)
         for part, length in split_seeds(seed, calls, size):
-            conversation = converse(part, length, SUBJECTS[subject].profile)
+            conversation = converse(part, length, profile)
             comparison = confront(oracle, subject, conversation)
             result.comparison.add(comparison)
             if comparison.differences:

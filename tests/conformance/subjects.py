@@ -277,7 +277,7 @@ class Candidate:
 KEEPASSXC = Profile(closing=False, deleting=False, control_characters=False, references=False)
 SUBJECTS = {
     "kwalletd5": Candidate(kwalletd5, Profile(), excused=False),
-    "kwalletd6": Candidate(kwalletd6, Profile(), excused=False),
+    "kwalletd6": Candidate(kwalletd6, Profile(qt5=False), excused=False),
     "bridge": Candidate(bridge, Profile()),
     "bridge-file": Candidate(bridge_file, Profile(leaving=False, told=False, unlocking=True)),
     "bridge-keepassxc": Candidate(bridge_keepassxc, KEEPASSXC),

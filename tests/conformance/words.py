@@ -159,6 +159,8 @@ SIMPLE_MAPS = (
     qmap(("ключ", "{TITLE}{REF:P@I:0}")),
     qmap(*((f"{n:03}", "v" * n) for n in range(60))),
 )
+# Qt 6 reads the first four bytes as "the length follows in eight", Qt 5 as a length.
+LONG_LENGTH = b"\xff\xff\xff\xfe\x00\x00\x00\x00\x00\x00\x00\x02\x00x"
 BLOBS = (
     b"",
     b"\x00",
@@ -169,7 +171,7 @@ BLOBS = (
     b"\xff\xff\xff\xff",
     b"\x00\x00\x00\x00",
     b"\x00\x00\x00\x03abc",
-    b"\xff\xff\xff\xfe\x00\x00\x00\x00\x00\x00\x00\x02\x00x",
+    LONG_LENGTH,
     b"\x00\x00\x00\x40ab",
     qstring("héllo"),
     qstring("x") + b"tail",
