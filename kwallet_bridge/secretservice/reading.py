@@ -152,6 +152,9 @@ async def read_secrets(provider: Provider, items: Iterable[ItemId]) -> dict[Item
     wanted = list(dict.fromkeys(items))
     found: dict[ItemId, ItemSecret] = {}
     sizes = provider.sizes
+    unknown = [item for item in wanted if item not in sizes]
+    if not unknown and len(wanted) <= SLICE and sum(map(sizes.__getitem__, wanted)) <= BUDGET:
+        return await _read_slice(provider, wanted)
 
     async def read(part: Sequence[ItemId]) -> None:
         secrets = await _read_slice(provider, part)
@@ -159,9 +162,7 @@ async def read_secrets(provider: Provider, items: Iterable[ItemId]) -> dict[Item
         for item, secret in secrets.items():
             sizes[item] = len(secret.value)
 
-    unknown = [item for item in wanted if item not in sizes]
-    known = [item for item in wanted if item in sizes] if len(unknown) < len(wanted) else []
-    slices = _pack(known, sizes)
+    slices = _pack([item for item in wanted if item in sizes], sizes)
     for start in range(0, len(unknown), UNKNOWN_SLICE):
         slices.append(unknown[start : start + UNKNOWN_SLICE])
     if len(slices) == 1:
@@ -191,11 +192,14 @@ async def _read_slice(provider: Provider, items: Sequence[ItemId]) -> dict[ItemI
     found: dict[ItemId, ItemSecret] = {}
     try:
         answer = await provider.client.get_secrets(list(paths.values()), session.path)
-        for item, path in paths.items():
-            if path in answer:
-                secret = session.unseal(answer[path])
-                if secret.value or not provider.quirks.locked_reads_empty:
-                    found[item] = secret
+        given = [item for item in items if paths[item] in answer]
+        secrets = session.unseal_all([answer[paths[item]] for item in given])
+        doubt_empty = provider.quirks.locked_reads_empty
+        found = {
+            item: secret
+            for item, secret in zip(given, secrets, strict=True)
+            if secret.value or not doubt_empty
+        }
     except ReplyTooLargeError:
         if len(items) > 1:
             middle = len(items) // 2

@@ -14,6 +14,8 @@ from kwallet_bridge.secretservice.client import MalformedReplyError, SessionLost
 from kwallet_bridge.store.port import ItemSecret
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kwallet_bridge.secretservice.client import ServiceClient, WireSecret
 
 MAX_SECRET = 60 << 20
@@ -69,6 +71,18 @@ class Session:
         except PaddingError:
             # No chaining: a traceback must not lead to the padding of somebody's secret.
             raise UndecryptableError("the provider sent a secret that does not decrypt") from None
+
+    def unseal_all(self, wires: Sequence[WireSecret]) -> list[ItemSecret]:
+        """Decrypt many secrets, as :meth:`unseal` one of them."""
+        if self._cipher is None or any(wire[0] != self.path for wire in wires):
+            return [self.unseal(wire) for wire in wires]
+        try:
+            values = self._cipher.decrypt_all([(iv, data) for _, iv, data, _ in wires])
+        except PaddingError:
+            raise UndecryptableError("the provider sent a secret that does not decrypt") from None
+        return [
+            ItemSecret(Secret(value), wire[3]) for value, wire in zip(values, wires, strict=True)
+        ]
 
 
 async def open_session(client: ServiceClient) -> Session:

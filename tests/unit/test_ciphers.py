@@ -137,3 +137,34 @@ def test_an_openssl_that_does_not_load_is_our_error(call: str) -> None:
         "except errors.CipherUnavailableError as error: print(error)"
     )
     assert "legacy provider" in out
+
+
+@given(st.lists(st.binary(max_size=50), max_size=20), st.sampled_from([16, 24, 32]))
+def test_many_are_decrypted_as_each_is(values: list[bytes], size: int) -> None:
+    """Values decrypted together are what each is alone, whatever their lengths."""
+    cipher = ciphers.AesCbc(bytes(range(size)))
+    pairs = [cipher.encrypt(value) for value in values]
+    assert cipher.decrypt_all(pairs) == values
+    assert [cipher.decrypt(iv, data) for iv, data in pairs] == values
+
+
+def test_large_values_are_decrypted_one_by_one() -> None:
+    """Beyond a megabyte the result is the same."""
+    cipher = ciphers.AesCbc(bytes(16))
+    values = [bytes(700_000), b"x" * 700_000, b""]
+    assert cipher.decrypt_all([cipher.encrypt(value) for value in values]) == values
+
+
+@pytest.mark.parametrize("damage", ["iv", "short", "empty", "padding"])
+def test_one_damaged_value_spoils_the_many(damage: str) -> None:
+    """Nothing is given of a batch in which one does not decrypt."""
+    cipher = ciphers.AesCbc(bytes(16))
+    iv, data = cipher.encrypt(b"value")
+    bad = {
+        "iv": (iv[:-1], data),
+        "short": (iv, data[:-1]),
+        "empty": (iv, b""),
+        "padding": (iv[:-1] + bytes([iv[-1] ^ 0x80]), data),
+    }[damage]
+    with pytest.raises(ciphers.PaddingError):
+        cipher.decrypt_all([(iv, data), bad])
