@@ -249,7 +249,12 @@ class PrivateBus:
                 f"type='signal',sender='{DBUS}',member='NameOwnerChanged',arg0='{name}'"
             )
             owner = client.name_owner(name)
-            while bool(owner) != wanted:
+            while True:
+                # Those too that came together with a reply: no select would wake up for them.
+                for seen in client.take_signals():
+                    owner = _new_owner(seen, name, owner)
+                if bool(owner) == wanted:
+                    return owner
                 left = deadline - time.monotonic()
                 watched: list[RawClient | int] = [client, *death]
                 ready, _, _ = select.select(watched, [], [], max(left, 0))
@@ -258,9 +263,6 @@ class PrivateBus:
                 if client not in ready and process is not None:
                     raise ProcessEndedError(self._obituary(process))
                 client.pump(0)
-                for seen in client.take_signals():
-                    owner = _new_owner(seen, name, owner)
-            return owner
 
     def _obituary(self, process: subprocess.Popen[bytes]) -> str:
         program = process.args[0] if isinstance(process.args, list) else str(process.args)
