@@ -241,12 +241,11 @@ class Contents:
         self, wallet: WalletName, folder: FolderName, key: Key, kind: EntryType, value: bytes
     ) -> int:
         try:
-            new_folder = await self._store.write(wallet, folder, key, Entry(kind, Secret(value)))
+            await self._store.write(wallet, folder, key, Entry(kind, Secret(value)))
         except StoreError:
             self._tell(FolderUpdated(wallet, folder))
             raise
-        if new_folder:
-            self._tell(FolderListUpdated(wallet))
+        # Nothing tells of a folder that was made on the way: kwalletd is as silent.
         self._tell(FolderUpdated(wallet, folder))
         return DONE
 

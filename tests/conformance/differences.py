@@ -31,13 +31,6 @@ class Row:
 CLOSED_HIDES = "closed-wallets-may-hold-anything"
 ROWS = (
     Row(
-        "folders-made-by-writing-are-announced",
-        "A write into a missing folder makes it and emits `folderUpdated` only.",
-        "`folderListUpdated` comes first.",
-        "KWalletManager shows the new folder at once; KDE's later translation layer does the same.",
-        excuses.announces_folder,
-    ),
-    Row(
         "folders-made-by-writing-exist",
         "`folderDoesNotExist` and `keyDoesNotExist` say true for a folder made by a write "
         "until the wallet is closed and read again.",

@@ -14,7 +14,6 @@ from enum import Enum, auto
 from conformance.conversation import (
     CREATING_LOOKUPS,
     PATH_OPENS,
-    WRITES,
     Answer,
     Call,
     Event,
@@ -54,17 +53,6 @@ Rewriting = Callable[[Exchange, Exchange, Known], Exchange | None]
 def never(_expected: Exchange, _actual: Exchange, _known: Known) -> Exchange | None:
     """Say nothing: the row's case is not drawn."""
     return None
-
-
-def announces_folder(expected: Exchange, _: Exchange, known: Known) -> Exchange | None:
-    """Expect folderListUpdated before a write into a folder that was not there."""
-    call = expected.said
-    if not isinstance(call, Call) or call.member not in WRITES or known.place is not Place.NONE:
-        return None
-    if not expected.notices:
-        return None
-    announced = Notice("folderListUpdated", "s", [expected.wallet])
-    return replace(expected, events=(announced, *expected.events))
 
 
 def knows_folder(expected: Exchange, _: Exchange, known: Known) -> Exchange | None:

@@ -24,7 +24,6 @@ def _ask(member: str, signature: str, *args: object) -> Call:
 
 
 MEETINGS: dict[str, tuple[Step, ...]] = {
-    "folders-made-by-writing-are-announced": (_open(), _write("announced", "key")),
     "folders-made-by-writing-exist": (
         _open(),
         _write("written", "key"),
