@@ -107,13 +107,13 @@ def overwritten(path: Path) -> AbstractContextManager[None]:
 
 @contextmanager
 def unreadable(path: Path) -> Iterator[None]:
-    """Have what nobody can read there, not even root."""
-    aside = path.with_name("aside")
-    path.rename(aside)
-    path.mkdir()
+    """Have what nobody can read there, not even root: a folder, put there in one step."""
+    data = path.read_bytes()
+    link = path.with_name("link")
+    link.symlink_to(path.parent)
+    link.replace(path)
     yield
-    path.rmdir()
-    aside.rename(path)
+    _put(path, data)
 
 
 @contextmanager
