@@ -219,7 +219,8 @@ def bridge_keepassxc_asking(settings: Settings) -> Iterator[Subject]:
     with (
         private_bus() as bus,
         Xvfb(bus) as display,
-        KeePassXC(bus, display, autosave=False, confirmations=True) as keepassxc,
+        # Into the recycle bin unasked, its preset: folders of many would take too long to agree to.
+        KeePassXC(bus, display, autosave=False, confirmations=True, deletions=False) as keepassxc,
         Agreeing(Dialogs(bus, display), allow=ALLOW),
         Bridge(bus, config=kwalletrc(settings)),
     ):

@@ -68,6 +68,7 @@ class KeePassXC(Peer):
         *,
         label: str = "kdewallet",
         confirmations: bool = False,
+        deletions: bool = True,
         autosave: bool = True,
         password: str = PASSWORD,
     ) -> None:
@@ -75,6 +76,7 @@ class KeePassXC(Peer):
         self._display = display
         self._label = label
         self._confirmations = confirmations
+        self._deletions = confirmations and deletions
         self._autosave = autosave
         self._password = password
 
@@ -121,7 +123,7 @@ class KeePassXC(Peer):
         folder.mkdir(parents=True, exist_ok=True)
         text = SETTINGS.format(
             confirm=str(self._confirmations).lower(),
-            silent=str(not self._confirmations).lower(),
+            silent=str(not self._deletions).lower(),
             autosave=str(self._autosave).lower(),
         )
         (folder / "keepassxc.ini").write_text(text, encoding="utf-8")
