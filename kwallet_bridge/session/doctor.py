@@ -17,6 +17,7 @@ from kwallet_bridge.session.census import (
 from kwallet_bridge.session.doctor_files import (
     check_portal,
     file_checks,
+    find_starter,
     list_activations,
 )
 from kwallet_bridge.session.doctor_provider import check_provider
@@ -43,7 +44,7 @@ async def examine(bus: Bus | None, environ: Mapping[str, str]) -> list[Finding]:
         findings.append(Finding("session bus", Status.PROBLEM, seen, "log in to a desktop session"))
     else:
         owners = {name: await find_owner(bus, name) for name in (*BUS_NAMES, SECRETS, KSECRETD)}
-        findings.append(check_names(owners))
+        findings.append(check_names(owners, starter=find_starter(environ)))
         findings.append(await check_activatable(bus, environ))
         findings.append(await check_latency(bus, owners))
         kind, finding = await check_provider(bus, owners[SECRETS])
@@ -55,8 +56,8 @@ async def examine(bus: Bus | None, environ: Mapping[str, str]) -> list[Finding]:
     return [redact(finding, environ) for finding in findings]
 
 
-def check_names(owners: Mapping[str, Owner | None]) -> Finding:
-    """See who answers the names."""
+def check_names(owners: Mapping[str, Owner | None], *, starter: str) -> Finding:
+    """See who answers the names; ``starter`` is the command that has us answer."""
     seen = tuple(f"{name}: {owner or 'nobody'}" for name, owner in owners.items())
     ours = [owner for name in BUS_NAMES if (owner := owners[name]) and owner.is_bridge]
     others = [owner for name in BUS_NAMES if (owner := owners[name]) and not owner.is_bridge]
@@ -68,7 +69,7 @@ def check_names(owners: Mapping[str, Owner | None]) -> Finding:
         return Finding("names", Status.PROBLEM, seen, restart)
     if not ours:
         seen += ("browsers choose another store if nobody answers when they start",)
-        return Finding("names", Status.WARNING, seen, "kwallet-bridge session start")
+        return Finding("names", Status.WARNING, seen, starter)
     return Finding("names", Status.OK, seen)
 
 

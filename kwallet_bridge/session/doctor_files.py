@@ -73,6 +73,13 @@ def list_activations(environ: Mapping[str, str]) -> list[Activation]:
     return found
 
 
+def find_starter(environ: Mapping[str, str]) -> str:
+    """Give the command that has us answer: only what is installed can be started."""
+    winners = [each for each in list_activations(environ) if each.name == BUS_NAMES[0]]
+    action = "start" if winners and winners[0].is_ours else "install"
+    return f"kwallet-bridge session {action}"
+
+
 def check_activation(environ: Mapping[str, str]) -> Finding:
     """See which files answer for our names, and which they shadow."""
     everything = list_activations(environ)
@@ -120,9 +127,10 @@ def check_kwalletrc(environ: Mapping[str, str]) -> Finding:
     switch = "kwriteconfig5 --file kwalletrc --group Wallet --type bool"
     seen = [
         f"{path}: {'there' if path.is_file() else 'absent'}",
-        f"Enabled={settings.enabled} Leave Open={settings.leave_open}",
-        f"Close When Idle={settings.close_when_idle} Idle Timeout={settings.idle_timeout_minutes}",
-        f"Prompt on Open={settings.prompt_on_open}",
+        f"Enabled={_word(settings.enabled)} Leave Open={_word(settings.leave_open)}",
+        f"Close When Idle={_word(settings.close_when_idle)}",
+        f"Idle Timeout={settings.idle_timeout_minutes}",
+        f"Prompt on Open={_word(settings.prompt_on_open)}",
         f"wallets with Auto Allow: {len(settings.auto_allow)}, Auto Deny: {len(settings.auto_deny)}",
     ]
     if not settings.enabled:
@@ -136,6 +144,11 @@ def check_kwalletrc(environ: Mapping[str, str]) -> Finding:
         fix = "kwriteconfig5 --file kwalletrc --group Wallet --key 'Idle Timeout' 10"
         return Finding("kwalletrc", Status.WARNING, tuple(seen), fix)
     return Finding("kwalletrc", Status.OK, tuple(seen))
+
+
+def _word(value: object) -> str:
+    """Spell a truth value as kwalletrc does."""
+    return "true" if value else "false"
 
 
 def check_wallet_files(environ: Mapping[str, str]) -> Finding:

@@ -38,7 +38,10 @@ async def check_provider(bus: Bus, owner: Owner | None) -> tuple[str, Finding]:
 
 async def _check_absence(bus: Bus) -> Finding:
     startable = SECRETS in await list_activatable(bus)
-    seen = ("nobody provides the Secret Service", f"the bus can start one: {startable}")
+    seen = (
+        "nobody provides the Secret Service",
+        f"the bus can{'' if startable else 'not'} start one",
+    )
     start = (
         "busctl --user call org.freedesktop.DBus / org.freedesktop.DBus StartServiceByName "
         f"su {SECRETS} 0"

@@ -118,6 +118,11 @@ def survey(
     return Manifest(tuple(before), tuple(sorted(folders)), tuple(was_running), program)
 
 
+def look_at(paths: Iterable[Path]) -> Manifest:
+    """Record what is at each path now, folders left out."""
+    return Manifest(tuple(_look(path) for path in paths), ())
+
+
 def save_manifest(path: Path, manifest: Manifest) -> None:
     """Write the manifest, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

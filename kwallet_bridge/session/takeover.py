@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import os
 import signal
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kwallet_bridge.errors import BridgeError, BusError, SessionError
+from kwallet_bridge.errors import BridgeError, BusError, BusReplyError, SessionError
 from kwallet_bridge.session.census import (
     SYSTEMD,
     SYSTEMD_PATH,
@@ -28,6 +29,7 @@ from kwallet_bridge.session.manifest import (
     Manifest,
     forget,
     load_manifest,
+    look_at,
     restore,
     save_manifest,
     survey,
@@ -37,7 +39,7 @@ from kwallet_bridge.wire.calls import INTERFACE
 from kwallet_bridge.wire.generations import BUS_NAMES, GENERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from kwallet_bridge.bus.port import Bus
@@ -47,6 +49,15 @@ MANAGER: Final = "org.freedesktop.systemd1.Manager"
 QT_APPLICATION: Final = "org.qtproject.Qt.QCoreApplication"
 QUIT_PATIENCE: Final = 15.0
 ANSWER_PATIENCE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """An installation that is there already: its record, its files as they are, who ran."""
+
+    manifest: Manifest
+    written: Manifest
+    running: tuple[str, ...]
 
 
 class Takeover:
@@ -76,21 +87,29 @@ class Takeover:
         """
         owners = await self._owners()
         self._refuse_strangers(owners)
-        old = load_manifest(self._record)
-        if old is not None:
-            restore(old)
+        earlier = self._find_earlier(owners)
+        if earlier is not None:
+            restore(earlier.manifest)
         running = [name for name, owner in owners.items() if owner.is_kwalletd]
-        if old is not None and not running:
-            running = list(old.was_running)
+        if earlier is not None and not running:
+            running = list(earlier.manifest.was_running)
         manifest = survey(self._planned, was_running=running, program=self._program)
         save_manifest(self._record, manifest)
         try:
             await self._switch(owners)
         except (BridgeError, OSError) as error:
             self._say("it did not work: putting everything back")
-            await self._take_back(manifest)
-            reason = error if isinstance(error, BridgeError) else error.strerror
-            raise SessionError(f"everything is as before: {reason}") from error
+            await self._take_back(manifest, earlier)
+            raise SessionError(f"everything is as before: {_reason(error)}") from error
+
+    def _find_earlier(self, owners: Mapping[str, Owner]) -> _Earlier | None:
+        """Remember what an earlier installation wrote, to put it back if this one fails."""
+        manifest = load_manifest(self._record)
+        if manifest is None:
+            return None
+        written = look_at(each.path for each in manifest.before)
+        ours = any(owner.is_bridge for owner in owners.values())
+        return _Earlier(manifest, written, BUS_NAMES[:1] if ours else tuple(owners))
 
     async def _switch(self, owners: dict[str, Owner]) -> None:
         write_files(self._planned)
@@ -110,8 +129,18 @@ class Takeover:
             raise SessionError(f"the bus does not look for services in {folder}")
 
     async def start(self) -> None:
-        """Have the bus start the service, if it does not run."""
-        await ask_bus(self._bus, "StartServiceByName", "su", [BUS_NAMES[0], 0])
+        """Have the bus start the service, if it does not run.
+
+        Raises:
+            SessionError: The bus knows of none, or it does not start.
+        """
+        try:
+            await ask_bus(self._bus, "StartServiceByName", "su", [BUS_NAMES[0], 0])
+        except BusReplyError as error:
+            if BUS_NAMES[0] in await list_activatable(self._bus):
+                raise SessionError(f"the service does not start ({error.name})") from error
+            missing = "nothing is installed that the bus could start"
+            raise SessionError(f"{missing}; run kwallet-bridge session install") from error
 
     async def verify(self) -> None:
         """Make sure that one kwallet-bridge owns all names and answers at each.
@@ -151,15 +180,20 @@ class Takeover:
             raise SessionError("nothing is installed for this user")
         await self._take_back(manifest)
 
-    async def _take_back(self, manifest: Manifest) -> None:
+    async def _take_back(self, manifest: Manifest, earlier: _Earlier | None = None) -> None:
         restore(manifest)
+        if earlier is not None:
+            restore(earlier.written)
         self._say(f"restored {len(manifest.before)} paths")
         await self._reload()
         for owner in {each.unique_name: each for each in (await self._owners()).values()}.values():
             if owner.is_bridge:
                 await self._end(owner)
-        await self._revive(manifest.was_running)
-        forget(self._record)
+        await self._revive(manifest.was_running if earlier is None else earlier.running)
+        if earlier is None:
+            forget(self._record)
+        else:
+            save_manifest(self._record, earlier.manifest)
 
     async def _revive(self, names: Sequence[str]) -> None:
         startable = await list_activatable(self._bus)
@@ -227,3 +261,9 @@ class Takeover:
                     signal.pidfd_send_signal(descriptor, signal.SIGTERM)
             finally:
                 os.close(descriptor)
+
+
+def _reason(error: BridgeError | OSError) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror}"
+    return str(error)

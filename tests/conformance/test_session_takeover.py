@@ -159,6 +159,39 @@ def test_installing_twice_is_installing_once(session: PrivateBus, program: Path)
     assert snapshot(session) == before
 
 
+def test_a_failed_second_install_leaves_the_first(
+    session: PrivateBus, program: Path, tmp_path: Path
+) -> None:
+    """When another program does not start, the installed one answers again and can be removed."""
+    start_kwalletd(session)
+    before = snapshot(session)
+    run(session, "install", "--program", str(program))
+    installed = snapshot(session)
+    broken = write_stand_in(tmp_path / "other/kwallet-bridge", [])
+    done = run(session, "install", "--program", str(broken), check=False)
+    assert (done.returncode, "does not start" in done.stderr) == (61, True)
+    assert snapshot(session) == installed
+    assert all(str(program) in answering(session, name) for name in BUS_NAMES)
+    run(session, "uninstall")
+    assert snapshot(session) == before
+    session.wait_for_name(KDE_NAME)
+
+
+def test_status_tells_of_a_program_that_is_gone(session: PrivateBus, program: Path) -> None:
+    """Status works on when what was installed cannot be found any more."""
+    run(session, "install", "--program", str(program))
+    program.unlink()
+    status = json.loads(run(session, "status", "--json").stdout)
+    assert all(status["files"].values())
+    run(session, "uninstall")
+
+
+def test_start_without_install_names_the_next_command(session: PrivateBus) -> None:
+    """Starting what is not installed fails with the command that would install it."""
+    done = run(session, "start", check=False)
+    assert (done.returncode, "session install" in done.stderr) == (61, True)
+
+
 def test_a_dry_run_writes_nothing(session: PrivateBus, program: Path) -> None:
     """With --dry-run the plan is shown, nothing is written and nothing started."""
     before = snapshot(session)

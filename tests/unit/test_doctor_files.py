@@ -240,9 +240,19 @@ def owners_of(*programs: str) -> dict[str, Owner | None]:
 )
 def test_owners_are_judged(programs: tuple[str, ...], status: Status) -> None:
     """All names by one kwallet-bridge is well; anything else is a finding with a command."""
-    finding = check_names(owners_of(*programs))
+    finding = check_names(owners_of(*programs), starter="kwallet-bridge session start")
     assert finding.status is status
     assert bool(finding.next) is status.is_finding
+
+
+def test_only_what_is_installed_is_said_to_be_startable(environ: dict[str, str]) -> None:
+    """Where KDE's file wins, or none is there, the next command installs; else it starts."""
+    path = Path(environ["HOME"]) / f".local/share/dbus-1/services/{BUS_NAMES[0]}.service"
+    for program, action in ((None, "install"), ("/usr/bin/kwalletd6", "install"),
+                            ("/usr/bin/kwallet-bridge daemon", "start")):  # fmt: skip
+        if program:
+            write(path, f"[D-BUS Service]\nName={BUS_NAMES[0]}\nExec={program}\n")
+        assert checks.find_starter(environ) == f"kwallet-bridge session {action}"
 
 
 def test_home_and_user_are_redacted(environ: dict[str, str]) -> None:
