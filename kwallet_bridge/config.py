@@ -37,7 +37,7 @@ class Settings:
     prompt_on_open: bool = False
     lock_on_close: bool = True
     """``[kwallet-bridge] Lock On Close``, ours: closing a wallet for good locks its collection."""
-    deny_without_dialog: bool = False
+    deny_without_dialog: bool = True
     """``[kwallet-bridge] Deny Without Dialog``, ours: what nobody can be asked about is denied."""
     auto_allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     auto_deny: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -69,7 +69,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         idle_timeout_minutes=config.read_int(WALLET, "Idle Timeout", 10),
         prompt_on_open=config.read_bool(WALLET, "Prompt on Open", default=False),
         lock_on_close=config.read_bool(OWN, "Lock On Close", default=True),
-        deny_without_dialog=config.read_bool(OWN, "Deny Without Dialog", default=False),
+        deny_without_dialog=config.read_bool(OWN, "Deny Without Dialog", default=True),
         auto_allow=_read_lists(config, AUTO_ALLOW),
         auto_deny=_read_lists(config, AUTO_DENY),
         api_enabled=config.read_bool(WALLET, "apiEnabled", default=True),

@@ -110,10 +110,9 @@ async def _act(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     program = ""
     if args.action in {"install", "status"}:
         manifest = load_manifest(record) if args.action == "status" else None
-        given = args.program or (manifest.program if manifest else None)
         # Status is told of a program that is gone too.
-        known = manifest is not None and given is not None
-        program = str(given) if known else find_program(given, sys.argv[0])
+        recorded = manifest.program if manifest and not args.program else ""
+        program = recorded or find_program(args.program, sys.argv[0])
         planned = plan_files(Places.of_user(environ), [program])
     if args.action == "install" and args.dry_run:
         _show_plan(planned)

@@ -139,7 +139,9 @@ class DialogAsker:
         if reason not in self._told:
             self._told.add(reason)
             outcome = "allowed" if allowed else "denied"
-            _log.warning("Prompt on Open: %s; opens are %s unasked", reason, outcome)
+            _log.warning(
+                "Prompt on Open: %s; opens are %s, as nobody can be asked", reason, outcome
+            )
         return allowed
 
     async def _keep(self, question: Question, decision: Decision) -> None:

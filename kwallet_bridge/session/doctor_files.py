@@ -6,6 +6,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -139,6 +140,11 @@ def check_kwalletrc(environ: Mapping[str, str]) -> Finding:
     if not settings.api_enabled:
         seen.append("apiEnabled is false: the names are owned and nothing is served")
         return Finding("kwalletrc", Status.WARNING, tuple(seen), f"{switch} --key apiEnabled true")
+    if settings.prompt_on_open and find_spec("PyQt6") is None:
+        outcome = "denied" if settings.deny_without_dialog else "allowed"
+        seen.append(f"Prompt on Open is set and PyQt6 is missing: opens are {outcome} unasked")
+        fix = "pipx inject kwallet-bridge PyQt6"
+        return Finding("kwalletrc", Status.WARNING, tuple(seen), fix)
     if settings.close_when_idle and settings.idle_timeout_minutes < 1:
         seen.append("wallets close the moment they are opened")
         fix = "kwriteconfig5 --file kwalletrc --group Wallet --key 'Idle Timeout' 10"

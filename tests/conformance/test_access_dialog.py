@@ -234,24 +234,30 @@ def test_what_cannot_be_kept_is_not_offered(
     assert lists_of(bus) == ({"kdewallet": ("kmail",)}, {})
 
 
-def test_without_a_display_opens_are_allowed_with_one_warning(
+def test_without_a_display_opens_are_denied_with_one_warning(
     bus: PrivateBus, gnome_keyring: GnomeKeyring
 ) -> None:
-    """Where our own dialog has no display every open goes on, and the log says why, once."""
+    """Where our own dialog has no display only who is listed gets in; the log says why, once."""
     del bus.env["QT_QPA_PLATFORM"]
-    with Bridge(bus, config=ASKING):
-        assert bus.client().open(appid="one") > 0
-        assert bus.client().open(appid="two") > 0
+    with Bridge(bus, config=ASKING + "[Auto Allow]\nkdewallet=listed\n"):
+        for appid in ("one", "two"):
+            client = bus.client()
+            assert finish_open(client, begin_open(client, appid)) == REFUSED
+        assert bus.client().open(appid="listed") > 0
     log = bus.printed("python").splitlines()
-    assert len([line for line in log if "there is no display" in line and "allowed" in line]) == 1
+    assert len([line for line in log if "there is no display" in line and "denied" in line]) == 1
 
 
-def test_deny_without_dialog_denies(bus: PrivateBus, gnome_keyring: GnomeKeyring) -> None:
-    """With Deny Without Dialog an open nobody can be asked about is refused."""
-    config = ASKING + "[kwallet-bridge]\nDeny Without Dialog=true\n"
+@pytest.mark.parametrize("denies", [True, False])
+def test_deny_without_dialog_decides(
+    bus: PrivateBus, gnome_keyring: GnomeKeyring, *, denies: bool
+) -> None:
+    """Deny Without Dialog says what becomes of an open that nobody can be asked about."""
+    config = ASKING + f"[kwallet-bridge]\nDeny Without Dialog={str(denies).lower()}\n"
     with Bridge(bus, config=config, arguments=("--access-dialog", str(bus.folder / "none"))):
         client = bus.client()
-        assert finish_open(client, begin_open(client, "my app")) == REFUSED
+        handle = finish_open(client, begin_open(client, "my app"))
+        assert handle == REFUSED if denies else handle > 0
     assert "cannot be started" in bus.printed("python")
 
 

@@ -114,6 +114,19 @@ def test_kwalletrc_is_judged(environ: dict[str, str], text: str, status: Status)
     assert bool(finding.next) is status.is_finding
 
 
+def test_prompts_that_cannot_be_shown_are_told(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With Prompt on Open and no PyQt6 the doctor says that opens are denied."""
+    write(Path(environ["HOME"]) / ".config/kwalletrc", "[Wallet]\nPrompt on Open=true\n")
+    assert checks.check_kwalletrc(environ).status is Status.OK
+    monkeypatch.setattr(checks, "find_spec", lambda _: None)
+    finding = checks.check_kwalletrc(environ)
+    assert finding.status is Status.WARNING
+    assert "opens are denied" in finding.seen[-1]
+    assert finding.next
+
+
 def test_names_of_wallets_stay_private(environ: dict[str, str]) -> None:
     """Wallet files are counted; no wallet's name is shown, stubs do not count."""
     folder = Path(environ["HOME"]) / ".local/share/kwalletd"
