@@ -10,7 +10,7 @@ from conformance.conversation import OPENS, WRITES, Call, Exchange, Restart, as_
 from conformance.differences import ROWS
 from conformance.excuses import Known, Place
 from conformance.stage import DEFAULT_FOLDERS
-from conformance.words import WALLETS
+from conformance.words import PAM_KEY, WALLETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,6 +53,8 @@ class Folders:
     )
     implicit: dict[str, set[str]] = field(default_factory=dict)
     labels: dict[tuple[str, str | None], dict[str, str]] = field(default_factory=dict)
+    keys: dict[tuple[str, str | None], set[str]] = field(default_factory=dict)
+    there: set[str] = field(default_factory=lambda: {WALLETS[0]})
     closed: set[str] = field(default_factory=set)
 
     def known(self, exchange: Exchange) -> Known:
@@ -62,7 +64,8 @@ class Folders:
             return Known(Place.NONE, {})
         wallet, folder = _spoken_of(exchange, call)
         labels = self.labels.get((wallet, folder), {})
-        return Known(self._place(wallet, folder), labels, wallet in self.closed)
+        keys = self.keys.get((wallet, folder), set())
+        return Known(self._place(wallet, folder), labels, wallet in self.closed, keys)
 
     def _place(self, wallet: str, folder: str | None) -> Place:
         if folder in self.implicit.get(wallet, ()):
@@ -79,16 +82,23 @@ class Folders:
                 self._forget(str(_first(notice.body)))
         if isinstance(exchange.said, Restart):
             self._restart()
-        if isinstance(exchange.said, Call) and exchange.said.member in OPENS:
-            self.closed.discard(as_qt_reads(exchange.said.args[0]))
+        if isinstance(exchange.said, Call):
+            self._follow_opening(exchange.said)
         if isinstance(exchange.said, Call) and exchange.wallet and exchange.answer:
             self._follow_call(exchange.said, exchange.wallet, _first(exchange.answer.body))
+
+    def _follow_opening(self, call: Call) -> None:
+        """Note what the stage has opened, for whomever it was asked."""
+        wallet = as_qt_reads(call.args[0]) if call.args else ""
+        opened = call.member in OPENS or (call.member == "pamOpen" and call.args[1] == PAM_KEY)
+        if opened and wallet in WALLETS:
+            self.there.add(wallet)
+            self.closed.discard(wallet)
 
     def _restart(self) -> None:
         for wallet in WALLETS:
             self._reload(wallet)
-            self.closed.add(wallet)
-        self.closed.discard(WALLETS[0])
+        self.closed = self.there - {WALLETS[0]}
 
     def _follow_call(self, call: Call, wallet: str, value: object) -> None:
         made = self.made.setdefault(wallet, set())
@@ -99,6 +109,7 @@ class Folders:
         self._follow_names(call, self.labels.setdefault((wallet, folder), {}), value)
         if call.is_oddly_typed:
             return  # the player took it back
+        self._follow_keys(call, self.keys.setdefault((wallet, folder), set()), value)
         if call.member == "createFolder" and value is True:
             made.add(folder)
         elif call.member == "removeFolder" and value is True:
@@ -118,13 +129,29 @@ class Folders:
         elif call.member in WRITES or call.member == "removeEntry":
             labels.pop(key, None)
 
+    @staticmethod
+    def _follow_keys(call: Call, keys: set[str], value: object) -> None:
+        if call.member == "removeFolder" and value is True:
+            keys.clear()
+        if call.member not in {*WRITES, "removeEntry", "renameEntry"} or value != 0:
+            return
+        key = as_qt_reads(call.args[2])
+        if call.member in WRITES:
+            keys.add(key)
+            return
+        keys.discard(key)
+        if call.member == "renameEntry":
+            keys.add(as_qt_reads(call.args[3]))
+
     def _reload(self, wallet: str) -> None:
         self.labels = {place: names for place, names in self.labels.items() if place[0] != wallet}
         self.made.setdefault(wallet, set()).update(self.implicit.pop(wallet, ()))
 
     def _forget(self, wallet: str) -> None:
         self._reload(wallet)
+        self.there.discard(wallet)
         self.closed.discard(wallet)
+        self.keys = {place: keys for place, keys in self.keys.items() if place[0] != wallet}
         self.made[wallet] = set(DEFAULT_FOLDERS)
         self.implicit.pop(wallet, None)
 
@@ -151,6 +178,8 @@ def compare(oracle: Transcript, subject: Transcript, rows: Sequence[Row] = ROWS)
         if expected != actual:
             met = _rows_met(rows, expected, actual, folders.known(expected))
             _judge(result, index, expected, actual, met)
+        elif expected.is_unanswered:  # two that fall silent are no proof of anything
+            result.differences.append(Difference(index, expected, actual))
         folders.follow(expected)
     if not result.differences and oracle.strays != subject.strays:
         result.differences.append(Difference(-1, oracle.strays, subject.strays))

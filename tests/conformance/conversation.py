@@ -6,11 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WRITES = frozenset({"writeEntry", "writeMap", "writePassword"})
-# The monolith makes the folder these ask about; see the row "lookups-create-folders".
+# The monolith makes the folder these ask about; see the row "lookups-create-no-folders".
 CREATING_LOOKUPS = frozenset({"readEntryList", "readMapList", "readPasswordList", "renameEntry"})
 OPENS = frozenset({"open", "openAsync"})
 PATH_OPENS = frozenset({"openPath", "openPathAsync"})
 ENTRY_TYPES = frozenset({1, 2, 3})
+NOTHING = "nothing: "  # instead of an error's name: the daemon did not answer
 
 
 def as_qt_reads(name: object) -> str:
@@ -149,6 +150,11 @@ class Exchange:
     def answer(self) -> Answer | None:
         """The reply, None for a leaving."""
         return next((e for e in reversed(self.events) if isinstance(e, Answer)), None)
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Tell whether the daemon left something out, which ended the conversation."""
+        return self.answer is not None and self.answer.error.startswith(NOTHING)
 
     @property
     def notices(self) -> tuple[Notice, ...]:

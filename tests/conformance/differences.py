@@ -175,6 +175,9 @@ ROWS = (
     ),
 )
 
+SHOWN_WHEN_LOCKED = tuple(row for row in ROWS if row.name != CLOSED_HIDES)
+"""What may differ where the provider shows the names in a locked collection."""
+
 HEAD = """\
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
 <!-- Made from tests/conformance/differences.py by `python -m conformance --write-differences`. -->

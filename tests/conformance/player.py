@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from conformance.conversation import (
+    NOTHING,
     OPENS,
     PATH_OPENS,
     Answer,
@@ -68,7 +69,7 @@ class Player:
             return Transcript(tuple(exchanges), self._strays + self._take_strays())
         except ClientError as error:
             said = step.calls[0] if isinstance(step, Burst) else step
-            exchanges.append(Exchange(said, (Answer(f"nothing: {error}", "", None),)))
+            exchanges.append(Exchange(said, (Answer(f"{NOTHING}{error}", "", None),)))
             return Transcript(tuple(exchanges))
 
     def _step(self, step: Step) -> list[Exchange]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from conformance.differences import ROWS, SHOWN_WHEN_LOCKED
 from conformance.generator import Profile
 from conformance.words import APPIDS, DENIED_APPID, DENIED_PATH, MISSING_WALLET, WALLETS
 from support.client import KWalletClient
@@ -31,9 +32,10 @@ from support.peers import (
 from support.private_bus import PrivateBus, private_bus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from conformance.conversation import Settings
+    from conformance.differences import Row
 
 SETUP = "setup"
 NAMELESS_APPID = "KDE System"
@@ -271,24 +273,26 @@ class Candidate:
 
     start: Callable[[Settings], contextlib.AbstractContextManager[Subject]]
     profile: Profile
-    excused: bool = True  # it is ours: the rows of the table are about it
+    rows: Sequence[Row] = ()  # what may differ from kwalletd5
 
 
 # Locked, it asks for the database's password; a new collection is a new database.
 KEEPASSXC = Profile(closing=False, deleting=False, control_characters=False, references=False)
 SUBJECTS = {
-    "kwalletd5": Candidate(kwalletd5, Profile(), excused=False),
-    "kwalletd6": Candidate(kwalletd6, Profile(qt5=False), excused=False),
-    "bridge": Candidate(bridge, Profile()),
-    "bridge-file": Candidate(bridge_file, Profile(leaving=False, told=False, unlocking=True)),
-    "bridge-keepassxc": Candidate(bridge_keepassxc, KEEPASSXC),
-    "bridge-keepassxc-asking": Candidate(bridge_keepassxc_asking, KEEPASSXC),
+    "kwalletd5": Candidate(kwalletd5, Profile()),
+    "kwalletd6": Candidate(kwalletd6, Profile(qt5=False)),
+    "bridge": Candidate(bridge, Profile(), SHOWN_WHEN_LOCKED),
+    "bridge-file": Candidate(bridge_file, Profile(leaving=False, told=False, unlocking=True), ROWS),
+    "bridge-keepassxc": Candidate(bridge_keepassxc, KEEPASSXC, ROWS),
+    "bridge-keepassxc-asking": Candidate(bridge_keepassxc_asking, KEEPASSXC, ROWS),
     "bridge-ksecretd": Candidate(
-        bridge_ksecretd, Profile(closing=False, deleting=False, odd_maps=False)
+        bridge_ksecretd,
+        Profile(closing=False, deleting=False, odd_maps=False),
+        SHOWN_WHEN_LOCKED,
     ),
     # It forgets the case of a collection's label, so that no name differs from another by that.
     "bridge-oo7-like": Candidate(
-        bridge_oo7_like, Profile(leaving=False, case=False, unlocking=True)
+        bridge_oo7_like, Profile(leaving=False, case=False, unlocking=True), ROWS
     ),
-    "translation": Candidate(translation, Profile(), excused=False),
+    "translation": Candidate(translation, Profile()),
 }

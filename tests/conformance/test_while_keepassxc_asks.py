@@ -2,17 +2,15 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
 
+import pytest
 from conformance.runs import explain, run
-
-if TYPE_CHECKING:
-    import pytest
 
 SUBJECT = "bridge-keepassxc-asking"
 CALLS = 250
 
 
+@pytest.mark.timeout(600)  # what differs is made short before it is told
 def test_nothing_differs_while_everything_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     """Where KeePassXC asks and a person agrees, replies and signals are kwalletd5's all the same."""
     result = run(SUBJECT, [secrets.token_hex(4)], calls=CALLS)

@@ -22,6 +22,7 @@ REFUSE = ("Escape",)  # this time
 REFUSE_ALL = ("Tab", "Tab", "Tab", "Return")  # and from now on
 DELETE = ("Tab", "Return")
 PATIENCE = 30.0
+FOCUSING = "3"  # seconds
 STUBBORN = 50
 
 
@@ -50,7 +51,9 @@ class Dialogs:
 
     def press(self, window: str, *keys: str) -> None:
         """Press keys in a window until it is gone."""
-        command = ["xdotool", "windowfocus", "--sync", window, "key", "--delay", "20", *keys]
+        # Where the window goes while it gets the focus xdotool waits for 15 s.
+        focus = ["timeout", FOCUSING, "xdotool", "windowfocus", "--sync", window]
+        command = [*focus, "key", "--delay", "20", *keys]
         for _ in range(STUBBORN):
             self._bus.run(command, env=self._env, check=False)
             seen = self._bus.run(
@@ -75,6 +78,7 @@ class Agreeing:
         self._ending = threading.Event()
         self._lock = threading.Lock()
         self._waiting: subprocess.Popen[bytes] | None = None
+        self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> Self:
@@ -87,8 +91,16 @@ class Agreeing:
             if self._waiting is not None:
                 end_process(self._waiting)
         self._thread.join()
+        if self._failure is not None:
+            raise AssertionError("nobody agreed to the end") from self._failure
 
     def _run(self) -> None:
+        try:
+            self._agree()
+        except Exception as error:  # noqa: BLE001  told when the block ends
+            self._failure = error
+
+    def _agree(self) -> None:
         while self._wait():
             for title, keys in ((ACCESS, self._allow), (DELETION, DELETE)):
                 for window in self._dialogs.shown(title):
