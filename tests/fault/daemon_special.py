@@ -132,7 +132,7 @@ def _drop_password(fake: FakeProvider) -> None:
 
 def _cut(world: World, *, deed: Deed, size: int) -> str:
     def arm(world: World) -> None:
-        world.fake.provider.cut_secrets = size
+        world.fake.provider.sessions.cut_secrets = size
 
     return meet(world, deed, arm, expected=FAILED)
 
@@ -143,7 +143,7 @@ def _key(world: World, *, deed: Deed, key: bytes) -> str:
     def arm(world: World) -> None:
         world.forget()
         world.open()
-        world.fake.provider.public_key = key
+        world.fake.provider.sessions.public_key = key
 
     answer = meet(world, deed, arm, expected=FAILED)
     items = world.fake.provider.vault.collections[world.collection].items.values()
@@ -184,7 +184,7 @@ def _secrets() -> Iterator[Case]:
             functools.partial(
                 meet,
                 deed=deed,
-                arm=lambda world: world.fake.do(lambda fake: fake.forget_sessions()),
+                arm=lambda world: world.fake.do(lambda fake: fake.sessions.forget()),
                 expected=RIGHT,
             ),
         )

@@ -227,7 +227,7 @@ async def test_a_cut_secret_is_no_secret(
     backend: SecretServiceBackend, item: ItemId, fake: FakeProvider, size: int
 ) -> None:
     """A ciphertext that lost bytes is refused, alone and among many."""
-    fake.cut_secrets = size
+    fake.sessions.cut_secrets = size
     with pytest.raises(StoreRefusedError):
         await backend.read_secrets([item])
     with pytest.raises(StoreRefusedError):
@@ -241,11 +241,11 @@ async def test_impossible_keys_are_refused(
     backend: SecretServiceBackend, collection: CollectionId, fake: FakeProvider, key: bytes
 ) -> None:
     """With a public key that gives the session key away, nothing is stored; nor in clear."""
-    fake.public_key = key
+    fake.sessions.public_key = key
     with pytest.raises(StoreRefusedError):
         await store_text(backend, collection, "k", "v")
     assert fake.calls["CreateItem"] == 0
-    fake.public_key = None
+    fake.sessions.public_key = None
     await store_text(backend, collection, "k", "v")
     assert backend.encrypted
 
@@ -257,7 +257,7 @@ async def test_another_key_decrypts_nothing(
     vault = fake.vault.collection(collection)
     made = fake.vault.add_item(vault, "x", {"user": "k"}, b"v" * 100)
     (found,) = await backend.search(collection, {"user": "k"})
-    fake.public_key = dh.public_key(12345)
+    fake.sessions.public_key = dh.public_key(12345)
     # A wrong key yields right padding once in 256 reads: then the answer is garbage, not ours.
     try:
         read = await backend.read_secrets([found])
@@ -273,7 +273,7 @@ async def test_short_keys_are_numbers(
 ) -> None:
     """A right key that lost its leading zeros on the way is understood."""
     await backend.collections()
-    fake.public_key = b"\x03".rjust(1, b"\0") + bytes(size - 1)
+    fake.sessions.public_key = b"\x03".rjust(1, b"\0") + bytes(size - 1)
     session = await backend._link.current.ensure_session()  # type: ignore[union-attr]
     assert session.encrypted
 
@@ -288,7 +288,7 @@ async def test_a_lost_session_is_opened_again(
         backend.read_secrets([item, other]),
         store_text(backend, collection, "k", "v"),
     ):
-        fake.forget_sessions()
+        fake.sessions.forget()
         await deed
     assert fake.calls["OpenSession"] == 4
     assert await secret_of(backend, collection) == b"v"

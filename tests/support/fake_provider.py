@@ -4,26 +4,22 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.bus.port import Variant
-from kwallet_bridge.ciphers import AesCbc
-from kwallet_bridge.secretservice import dh
 from kwallet_bridge.store.port import Quirks
 from support.fake_items import (
     NO_SESSION,
-    NOT_SUPPORTED,
     ROOT,
     FakeCollection,
     FakeError,
-    FakeItem,
     FakeVault,
 )
 from support.fake_prompts import FakePrompts, PromptRun
+from support.fake_sessions import FakeSessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
 
 SECRET = "org.freedesktop.Secret."
 PROPERTIES = "org.freedesktop.DBus.Properties"
-DH = "dh-ietf1024-sha256-aes128-cbc-pkcs7"
 Answer = tuple[str, list[object]]
 
 
@@ -57,8 +52,8 @@ class FakeProvider:
     """Serves the Secret Service from memory.
 
     Knobs: ``vault`` (with its quirks), ``faults`` by member, ``prompts.style``, ``prompts_for``
-    (members that prompt), ``public_key`` (sent instead of a right one), ``cut_secrets`` (bytes
-    taken off each value), ``most_bytes`` (of one answer of GetSecrets; ``largest`` was asked for).
+    (members that prompt), ``sessions`` (with knobs of their own), ``most_bytes`` (of one answer of
+    GetSecrets; ``largest`` was asked for).
     """
 
     def __init__(self, address: str, quirks: Quirks | None = None) -> None:
@@ -68,13 +63,10 @@ class FakeProvider:
         self.calls: Counter[str] = Counter()
         self.prompts_for = {"Unlock", "CreateCollection"}
         self.prompts = FakePrompts(self.emit)
-        self.public_key: bytes | None = None
-        self.cut_secrets = 0
+        self.sessions = FakeSessions(self.vault)
         self.most_bytes = 64 << 20
         self.largest = 0
         self.name = "org.freedesktop.secrets"
-        self._sessions: dict[str, AesCbc | None] = {}
-        self._numbers = itertools.count(1)
         self._bus: BusConnection | None = None
         self._ending: list[BusConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,10 +95,6 @@ class FakeProvider:
     def fail(self, member: str, *faults: Fault) -> None:
         """Have the next calls of a member fail, one fault each."""
         self.faults.setdefault(member, deque()).extend(faults)
-
-    def forget_sessions(self) -> None:
-        """Lose every session."""
-        self._sessions.clear()
 
     def show_late_collections(self) -> None:
         """Let the collections appear at last, telling nobody."""
@@ -175,7 +163,7 @@ class FakeProvider:
 
     def _die(self) -> None:
         bus, self._bus = self._bus, None
-        self._sessions.clear()
+        self.sessions.forget()
         self.prompts.open.clear()
         if bus is not None:
             bus.close()
@@ -194,18 +182,7 @@ class FakeProvider:
     # --- Service ---------------------------------------------------------------------------
 
     def _service_opensession(self, _: str, algorithm: str, data: Any) -> Answer:
-        path = f"{ROOT}/session/s{next(self._numbers)}"
-        if algorithm == "plain":
-            self._sessions[path] = None
-            return "vo", [Variant("s", ""), path]
-        if algorithm != DH or self.vault.quirks.plain_only:
-            raise FakeError(NOT_SUPPORTED)
-        private_key = dh.make_private_key()
-        public_key = dh.public_key(private_key).lstrip(b"\0")
-        if self.public_key is not None:
-            public_key = self.public_key
-        self._sessions[path] = AesCbc(dh.derive_session_key(private_key, bytes(data.value)))
-        return "vo", [Variant("ay", public_key), path]
+        return "vo", self.sessions.open(algorithm, data)
 
     def _service_createcollection(self, _: str, properties: Any, alias: str) -> Answer:
         label = properties[SECRET + "Collection.Label"].value
@@ -254,7 +231,7 @@ class FakeProvider:
             raise FakeError("org.freedesktop.DBus.Error.LimitsExceeded")
         for path in paths:
             try:
-                found[path] = self._seal(session, self.vault.item(path))
+                found[path] = self.sessions.seal(session, self.vault.item(path))
             except FakeError as error:
                 if str(error) == NO_SESSION:
                     raise
@@ -289,7 +266,7 @@ class FakeProvider:
         collection = self.vault.collection(path)
         label = properties[SECRET + "Item.Label"].value
         attributes = properties[SECRET + "Item.Attributes"].value
-        value = self._unseal(secret)
+        value = self.sessions.unseal(secret)
         prompts = "CreateItem" in self.prompts_for or self.vault.hides(collection)
         if collection.locked and not prompts:
             raise FakeError("org.freedesktop.Secret.Error.IsLocked")
@@ -322,7 +299,7 @@ class FakeProvider:
     # --- Item ------------------------------------------------------------------------------
 
     def _item_getsecret(self, path: str, session: str) -> Answer:
-        return "(oayays)", [self._seal(session, self.vault.item(path))]
+        return "(oayays)", [self.sessions.seal(session, self.vault.item(path))]
 
     def _item_delete(self, path: str) -> Answer:
         item = self.vault.item(path)
@@ -336,21 +313,6 @@ class FakeProvider:
         if self.vault.shows_locked and self.vault.is_locked(item):
             return "o", [self.prompts.make(PromptRun(delete))]
         return "o", [self._maybe_prompt("Delete", delete)[1]]
-
-    def _seal(self, session: str, item: FakeItem) -> list[object]:
-        if session not in self._sessions:
-            raise FakeError(NO_SESSION)
-        secret, content_type = self.vault.read(item)
-        cipher = self._sessions[session]
-        iv, data = (b"", secret) if cipher is None else cipher.encrypt(secret)
-        return [session, iv, data[: len(data) - self.cut_secrets], content_type]
-
-    def _unseal(self, secret: list[Any]) -> bytes:
-        session, iv, data, _ = secret
-        if session not in self._sessions:
-            raise FakeError(NO_SESSION)
-        cipher = self._sessions[session]
-        return bytes(data) if cipher is None else cipher.decrypt(bytes(iv), bytes(data))
 
     # --- prompts ---------------------------------------------------------------------------
 

@@ -71,5 +71,5 @@ def _make_well(fake: FakeProvider) -> None:
     fake.faults.clear()
     fake.prompts.style = "accept"
     fake.prompts_for = {"Unlock", "CreateCollection"}
-    fake.public_key = None
-    fake.cut_secrets = 0
+    fake.sessions.public_key = None
+    fake.sessions.cut_secrets = 0
