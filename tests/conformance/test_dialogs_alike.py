@@ -42,10 +42,12 @@ def decide(bus: PrivateBus, answer: Callable[[], object]) -> list[object]:
     handle = client.open(WALLET, FRIEND)
     reply, told = ask(client, "open", "sxs", WALLET, 0, "stranger", meanwhile=answer)
     settings = read_settings(bus.env)
+    users = client.ask("users", "s", WALLET).value
+    assert isinstance(users, list)  # out of a hash whose order is another one in each process
     return [
         "a handle" if reply.value == handle else reply,
         told,
-        client.ask("users", "s", WALLET),
+        sorted(users),
         client.ask("isOpen", "s", WALLET),
         dict(settings.auto_allow),
         dict(settings.auto_deny),
