@@ -248,7 +248,7 @@
         </message>
         <message>
             <source>No plan could be made (exit code %1).</source>
-            <translation>Es konnte kein Plan gemacht werden (Rückgabewert %1).</translation>
+            <translation>Es konnte kein Plan erstellt werden (Rückgabewert %1).</translation>
         </message>
     </context>
     <context>
@@ -546,7 +546,7 @@
         </message>
         <message>
             <source>what would be replaced cannot be kept</source>
-            <translation>was ersetzt würde, kann nicht aufgehoben werden</translation>
+            <translation>was ersetzt würde, kann nicht aufbewahrt werden</translation>
         </message>
         <message>
             <source>not found when read again</source>
