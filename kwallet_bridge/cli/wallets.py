@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.sources import wallet_name_of
 from kwallet_bridge.migrate.discover import find_wallet_files
-from kwallet_bridge.migrate.journal import journal_path, last_moves, open_journal
+from kwallet_bridge.migrate.journal import journal_path, last_moves, peek_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,16 +29,15 @@ class FoundWallet:
 
 
 def find_wallets(environ: Mapping[str, str]) -> list[FoundWallet]:
-    """List the wallet files that can be found.
+    """List the wallet files that can be found, also while a migration is at work.
 
     Raises:
-        JournalError: The journal cannot be read, or a migration is at work.
+        JournalError: The journal cannot be read.
     """
     paths = find_wallet_files(environ)
     if not paths:
         return []
-    with open_journal(journal_path()) as journal:
-        moved = last_moves(journal.runs)
+    moved = last_moves(peek_runs(journal_path()))
     found = []
     for path in paths:
         run = moved.get(str(path.absolute()))

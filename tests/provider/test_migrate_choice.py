@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.kwl_writer import NEWEST, SALT, make_lock, write_wallet
 from support.paths import ROOT
 
 from kwallet_bridge.kwl.formats import Profile
+from kwallet_bridge.migrate.journal import journal_path, open_journal
 from kwallet_bridge.qtstream import encode_string
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.peers import GnomeKeyring
     from support.private_bus import PrivateBus
 
@@ -76,3 +76,11 @@ def test_a_file_that_was_not_found_cannot_be_chosen(
     answer = {"id": 1, "files": ["/etc/passwd"]}
     (result,) = run(bus, "--choose", "--answers", "-", answer=answer)
     assert result["type"] == "error"
+
+
+def test_wallets_are_listed_while_a_migration_is_at_work(bus: PrivateBus) -> None:
+    """Looking needs no lock: the list is given while another process holds the journal."""
+    place = place_wallet(bus, "waiting")
+    journal = journal_path(Path(bus.env["XDG_STATE_HOME"]))
+    with open_journal(journal):
+        assert [line["file"] for line in run(bus, "--list")] == [str(place)]
