@@ -45,6 +45,7 @@ class Changes:
         self._before: dict[ItemId, Row | None] = {}
         self._doubted: set[ItemId] = set()  # those of ``_before`` that no event named
         self._heard = 0.0
+        self._since = int(time.time())  # who reads what is older reads it as it is
         self._quiet = asyncio.get_running_loop().time() + _NOISE
         self._recheck = False
         self._own: dict[ItemId, tuple[int, float]] = {}
@@ -239,7 +240,7 @@ class Changes:
         """Tell whether an item was announced only because its collection was unlocked."""
         if asyncio.get_running_loop().time() > self._quiet + _DELAY:
             return False
-        return 0 < info.modified < heard - _CLOCK
+        return 0 < info.modified < max(heard - _CLOCK, self._since)
 
     def _is_echo(self, info: ItemInfo) -> bool:
         written, until = self._own.get(info.id, (0, 0.0))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 import support.fake_items
 import support.fake_provider
+import support.fake_sessions
 from support.fake_provider import FakeProvider
 from support.item_contract import ItemContract
 
@@ -77,7 +78,8 @@ def is_quirks(node: ast.expr) -> bool:
 
 def test_the_stand_in_has_a_knob_for_every_quirk() -> None:
     """Each field of Quirks is looked at by the stand-in, and it looks at no other."""
-    files = (support.fake_items.__file__, support.fake_provider.__file__)
+    modules = (support.fake_items, support.fake_provider, support.fake_sessions)
+    files = [str(module.__file__) for module in modules]
     nodes = [node for file in files for node in ast.walk(ast.parse(Path(file).read_text("utf-8")))]
     knobs = {
         node.attr for node in nodes if isinstance(node, ast.Attribute) and is_quirks(node.value)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -21,6 +22,7 @@ from kwallet_bridge.errors import (
     WalletNotFoundError,
 )
 from kwallet_bridge.model import EntryType, FolderName, Key, WalletName
+from kwallet_bridge.store import changes
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.memory import MemoryBackend
 from kwallet_bridge.store.port import CollectionId, ItemId, Quirks
@@ -395,6 +397,23 @@ async def test_unlocking_noise_is_not_news() -> None:
     it.memory.set_locked(it.box, locked=True)
     await it.store.unlock(W)
     await it.store.entry_type(W, F, K)
+    it.memory.add_item(it.box, {**OURS, "server": "news"})
+    assert await expect(it.events, FolderTouched(W, FolderName("news"))) == [WalletLocked(W)]
+
+
+async def test_what_was_written_just_before_an_unlock_is_not_news(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Items of the second before an unlock, announced after it, tell nobody of changed folders."""
+    it = Fixture()
+    monkeypatch.setattr(changes, "time", SimpleNamespace(time=lambda: 5000.25))
+    for number in range(30):
+        it.memory.add_item(it.box, {**OURS, "user": str(number)}, modified=4999)
+    await it.store.list_entries(W, F)
+    it.memory.set_locked(it.box, locked=True)
+    await it.store.unlock(W)
+    await it.store.entry_type(W, F, K)
+    it.memory.set_locked(it.box, locked=False)
     it.memory.add_item(it.box, {**OURS, "server": "news"})
     assert await expect(it.events, FolderTouched(W, FolderName("news"))) == [WalletLocked(W)]
 
