@@ -8,6 +8,7 @@ import pty
 import subprocess
 import sys
 import termios
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,7 +26,6 @@ from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 ON_A_TERMINAL = """
 import fcntl, os, sys, termios
@@ -261,6 +261,13 @@ def test_the_empty_password_is_tried_without_asking() -> None:
     assert opened == 0
 
 
+def wait_until_asleep(child: subprocess.Popen[bytes]) -> None:
+    """Wait until a program waits: a Ctrl-C just before it reads leaves it reading."""
+    stat = Path(f"/proc/{child.pid}/stat")
+    while stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "S":
+        os.sched_yield()
+
+
 def run_on_terminal(answers: list[bytes]) -> tuple[str, str]:
     """Answer prompts on a terminal; gives what the program printed and what the terminal showed."""
     ours, theirs = pty.openpty()
@@ -276,6 +283,7 @@ def run_on_terminal(answers: list[bytes]) -> tuple[str, str]:
         for number, answer in enumerate(answers, 1):
             while shown.count(b": ") < number:
                 shown += terminal.read(1000)
+            wait_until_asleep(child)
             os.write(ours, answer)
         printed, _ = child.communicate(timeout=30)
         assert termios.tcgetattr(theirs)[3] & termios.ECHO
