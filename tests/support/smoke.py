@@ -10,7 +10,6 @@ over providers.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import shutil
 import subprocess
@@ -69,7 +68,8 @@ def _interpreters(name: str) -> Iterator[str]:
     found = shutil.which(name)
     if found:
         yield found
-    kept = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    # pyenv and uv keep versions side by side, wherever that is.
+    kept = Path(sys.base_prefix).parent
     yield from map(str, sorted(kept.glob(f"*/bin/{name}"), reverse=True))
 
 
@@ -83,7 +83,7 @@ def install_newest(folder: Path) -> None:
     """Make an environment of the newest Python and whatever is newest for it."""
     python = newest_python()
     if python is None:
-        sys.exit("Missing: a Python newer than 3.11, on PATH or among pyenv's")
+        sys.exit("Missing: a Python newer than 3.11, on PATH or beside this one")
     wanted = ["--editable", f"{ROOT}[gui]", "--group", f"{ROOT}/pyproject.toml:test"]
     _install(python, folder, wanted)
 
