@@ -160,7 +160,7 @@ def refuses_types(expected: Exchange, _: Exchange, known: Known) -> Exchange | N
     if not isinstance(call, Call) or not call.is_oddly_typed:
         return None
     before, *told, after = expected.events
-    stored = Probe("entry", (call.args[4], call.args[3], True))
+    stored = Probe("entry", (call.args[4], call.args[3], True, True))
     updated = Notice("folderUpdated", "ss", [expected.wallet, call.folder])
     if told != [updated, Answer("", "i", [0])] or after != stored:
         return None

@@ -70,15 +70,23 @@ class Stage:
         key = call.args[2]
         kind = self._ask(client, call, "entryType", "s", key)
         value = self._ask(client, call, "readEntry", "s", key)
-        return Probe("entry", (kind, value, self._ask(client, call, "hasFolder")))
+        # An empty value of the type 0 looks like no entry but to hasEntry.
+        there = self._ask(client, call, "hasEntry", "s", key)
+        return Probe("entry", (kind, value, self._ask(client, call, "hasFolder"), there))
 
     def _restore(
-        self, client: KWalletClient, call: Call, kind: object, value: object, folder: object
+        self,
+        client: KWalletClient,
+        call: Call,
+        kind: object,
+        value: object,
+        folder: object,
+        there: object,
     ) -> None:
         key = call.args[2]
         if not folder:
             self._ask(client, call, "removeFolder")
-        elif kind:
+        elif there:
             self._ask(client, call, "writeEntry", "sayi", key, value, kind)
         else:
             self._ask(client, call, "removeEntry", "s", key)

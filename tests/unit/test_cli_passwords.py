@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ON_A_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
 os.setsid()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)
 from kwallet_bridge.cli.passwords import PasswordSource, try_passwords
 from kwallet_bridge.errors import BridgeError, DecryptionError
