@@ -47,8 +47,7 @@ def meet(
     Without ``heal`` the provider is replaced afterwards.
     """
     before = world.begin()
-    deed.prepare(world)
-    arm(world)
+    deed.prepare(world, arm)
     answer = deed.judge(deed.do(world))
     failed = answer != "the right answer"
     if expected != EITHER:

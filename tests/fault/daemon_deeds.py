@@ -43,14 +43,21 @@ class Deed:
     refused: tuple[object, ...] = ()
     change: Callable[[Data], Data] = dict
 
-    def prepare(self, world: World) -> None:
-        """Bring about the stage."""
-        if self.stage in {"cold", "closed"}:
-            world.forget()
+    def prepare(self, world: World, arm: Callable[[World], None]) -> None:
+        """Bring about the stage, and the fault.
+
+        A daemon looks at once what came back with its provider, and need not ask again later: what
+        is to fail at a closed wallet must fail from the first moment on.
+        """
+        if self.stage == "closed":
+            world.forget(arm)
+            return
         if self.stage == "cold":
+            world.forget()
             world.open()
         if self.stage == "locked":
             world.lock()
+        arm(world)
 
     def do(self, world: World) -> Reply:
         """Make the call."""

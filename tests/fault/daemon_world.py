@@ -19,7 +19,7 @@ from kwallet_bridge import qtstream
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 WALLET = "kdewallet"
 APP = "fault"
@@ -94,9 +94,9 @@ class World:
         assert handle > 0, "the daemon does not serve after the provider's return"
         self.handle = handle
 
-    def forget(self) -> None:
+    def forget(self, arm: Callable[[World], None] = lambda _: None) -> None:
         """Have the daemon know nothing of what the wallet holds, which is closed."""
-        self.fake.restart()
+        self.fake.restart(lambda: arm(self))
         self.client.flush()
 
     def lock(self, *, locked: bool = True) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import subprocess
 import sys
@@ -47,6 +48,10 @@ def test_disguises_are_recognised() -> None:
     assert not find([CANARY], b"nothing of the kind")
 
 
+def _fail(world: World, *, member: str, fault: Fault) -> None:
+    world.fake.fail(member, *[fault] * 40)
+
+
 def test_failures_at_every_step_tell_nothing(running: World) -> None:
     """With each provider call failing in turn, no log, error, file or process entry tells."""
     errors: list[Reply] = []
@@ -57,8 +62,8 @@ def test_failures_at_every_step_tell_nothing(running: World) -> None:
                 Fault(reply=("s", [CANARY])),
             ):
                 running.begin()
-                deed.prepare(running)
-                running.fake.fail(member, *[fault] * 40)
+                arm = functools.partial(_fail, member=member, fault=fault)
+                deed.prepare(running, arm)
                 reply = deed.do(running)
                 if reply.error:
                     errors.append(reply)

@@ -55,9 +55,10 @@ class HostedFake:
         """Have the next calls of a member fail."""
         self.do(lambda fake: fake.fail(member, *faults))
 
-    def restart(self) -> None:
-        """Come back under another unique name with what files kept, and well."""
+    def restart(self, armed: Callable[[], None] = lambda: None) -> None:
+        """Come back under another unique name with what files kept, and well but for ``armed``."""
         self.do(_make_well)
+        armed()
         self.run(self.provider.restart())
 
     def renew(self) -> None:
