@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write wallet files of every format, for tests alone: shipped code cannot write one.
 
-What it writes is checked against KDE by way of the reader, which the shared vectors hold to what
+What it writes is checked against KDE by way of the reader, which the vectors hold to what
 real daemons wrote.
 """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shared wallet vectors, and what a reader must find in each."""
+"""The wallet vectors, and what a reader must find in each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Vector:
-    """One wallet of ``shared/vectors`` with the files beside it."""
+    """One wallet of ``tests/vectors`` with the files beside it."""
 
     name: str
     expected: dict[str, Any]
