@@ -213,17 +213,26 @@ class Journal:
 
     def _replace(self, data: bytes) -> None:
         fresh = self._path.with_suffix(".new")
+        flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+            descriptor = os.open(fresh, flags, 0o600)
+        except OSError as error:
+            raise JournalError("the migration journal cannot be rewritten") from error
+        try:
+            # Locked before it has the name: who opens the name from then on finds it locked.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write_all(descriptor, data)
             os.fsync(descriptor)
             fresh.rename(self._path)
-            sync_folder(self._path.parent)
         except OSError as error:
+            os.close(descriptor)
             raise JournalError("the migration journal cannot be rewritten") from error
         os.close(self._descriptor)
         self._descriptor, self._size = descriptor, len(data)
+        try:
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise JournalError("the migration journal could not be saved") from error
 
 
 def peek_runs(path: Path) -> dict[str, RunRecord]:
@@ -264,22 +273,40 @@ def open_journal(path: Path) -> Iterator[Journal]:
     Raises:
         JournalError: It cannot be opened or read, or another migration is at work.
     """
-    try:
-        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(path, flags, 0o600)
-    except OSError as error:
-        raise JournalError(f"the migration journal cannot be opened: {error.strerror}") from error
+    descriptor = _open_locked(path)
     journal = Journal(descriptor, path)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise JournalError("another migration is at work") from error
         journal.load()
         yield journal
     finally:
         journal.close()
+
+
+def _open_locked(path: Path) -> int:
+    """Open and lock the file that has the name; a rewriting may have renamed another over it."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        while True:
+            descriptor = os.open(path, flags, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _has_name(descriptor, path):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+    except BlockingIOError as error:
+        raise JournalError("another migration is at work") from error
+    except OSError as error:
+        raise JournalError(f"the migration journal cannot be opened: {error.strerror}") from error
+
+
+def _has_name(descriptor: int, path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    return False
 
 
 def _read_lines(data: bytes, path: Path, runs: dict[str, RunRecord]) -> None:

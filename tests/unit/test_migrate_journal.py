@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -72,6 +73,34 @@ def test_two_migrations_at_once_are_refused(tmp_path: Path) -> None:
     """A journal in use cannot be opened."""
     with open_journal(tmp_path / "j"), pytest.raises(JournalError), open_journal(tmp_path / "j"):
         pass
+
+
+def test_the_lock_is_taken_on_the_file_that_has_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened just before another run's --confirm renames a new file over it, the new one is used."""
+    path = tmp_path / "journal"
+    _write(path)
+    lock = fcntl.flock
+    waiting = [True]
+
+    def confirm_meanwhile(descriptor: int, operation: int) -> None:
+        if waiting:
+            waiting.clear()
+            monkeypatch.setattr(fcntl, "flock", lock)
+            with open_journal(path) as other:
+                (run,) = other.runs.values()
+                other.end(run, "confirmed")
+                other.forget_names(run)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", confirm_meanwhile)
+    with open_journal(path) as journal:
+        (run,) = journal.runs.values()
+        assert (run.state, run.intents) == ("confirmed", {})
+        journal.begin("somewhere", ["b.kwl"])
+    with open_journal(path) as journal:
+        assert len(journal.runs) == 2
 
 
 def test_damage_in_the_middle_is_an_error(tmp_path: Path) -> None:
