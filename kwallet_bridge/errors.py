@@ -133,6 +133,12 @@ class StoreDamagedError(StoreError):
     exit_code = 25
 
 
+class StateError(StoreError):
+    """The file that keeps which store serves cannot be used; no store is chosen by guess."""
+
+    exit_code = 27
+
+
 class StorePasswordError(StoreError):
     """The password does not open the store's file."""
 
