@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,12 @@ from kwallet_bridge.kwl.names import (
     decode_stem,
     encode_name,
 )
+from kwallet_bridge.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kwallet_bridge.model import WalletName
-
-_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +56,11 @@ def read_source(path: Path, *, salt_folders: Iterable[Path] = ()) -> WalletSourc
         LimitError: It is larger than any reader would take.
     """
     try:
-        data, modified = _read_regular(path, MAX_SIZE)
+        data, modified = _read(path, MAX_SIZE)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise LimitError(f"the file is larger than {MAX_SIZE >> 20} MiB") from error
         raise FileUnreadableError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > MAX_SIZE:
-        raise LimitError(f"the file is larger than {MAX_SIZE >> 20} MiB")
     stem = path.name.removesuffix(WALLET_SUFFIX)
     full = encode_name(str(path.absolute())) + SALT_SUFFIX
     candidates = [path.with_name(stem + SALT_SUFFIX), *(folder / full for folder in salt_folders)]
@@ -88,15 +87,10 @@ def list_wallet_folders() -> list[Path]:
 
 def _read_beside(path: Path, limit: int) -> tuple[bytes, float] | None:
     with suppress(OSError):
-        return _read_regular(path, limit)
+        return _read(path, limit)
     return None
 
 
-def _read_regular(path: Path, limit: int) -> tuple[bytes, float]:
-    """Read at most one byte more than ``limit``, so that the caller sees that there is more."""
-    descriptor = os.open(path, _FLAGS)
-    with open(descriptor, "rb") as file:  # noqa: PTH123  a descriptor, not a path
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "not a regular file")
-        return file.read(limit + 1), status.st_mtime
+def _read(path: Path, limit: int) -> tuple[bytes, float]:
+    data, status = read_regular(path, limit)
+    return data, status.st_mtime
