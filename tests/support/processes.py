@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def status(pid: int, field: str) -> int:
@@ -29,3 +34,16 @@ def wakeups(pid: int) -> int:
             if line.startswith("voluntary_ctxt_switches"):
                 total += int(line.split()[1])
     return total
+
+
+def wait_until(condition: Callable[[], bool], *, timeout: float = 30.0) -> None:
+    """Look again until a condition holds that nobody announces.
+
+    Raises:
+        TimeoutError: It does not.
+    """
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError("what was waited for did not come about")
+        time.sleep(0.01)
