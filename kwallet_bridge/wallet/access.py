@@ -50,16 +50,16 @@ class AccessRules:
     async def allows(self, wallet: WalletName, appid: AppId, caller: str, *, known: bool) -> bool:
         """Tell whether the open may go on.
 
-        ``known`` says that the application has a session on the wallet, or that a person has just
-        typed the wallet's password: then nobody is asked.
+        ``known`` says that the application has a session on the wallet: then nobody is asked. That
+        the wallet has just been unlocked is no reason. Providers unlock it without a person where
+        they know the password, and a person who typed it was not told for which program.
         """
         if known or not self._settings.prompt_on_open:
             return True
         if _written(appid) in self._settings.auto_allow.get(wallet, ()):
             return True
         if self._asker is None:
-            _log.info("Prompt on Open is set but nobody can be asked: allowed")
-            return True
+            return not self._settings.deny_without_dialog
         return await self._asker.ask(wallet=wallet, appid=appid, caller=caller)
 
 

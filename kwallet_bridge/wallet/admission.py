@@ -16,7 +16,7 @@ from kwallet_bridge.wallet import events
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kwallet_bridge.model import AppId, WalletName
+    from kwallet_bridge.model import WalletName
     from kwallet_bridge.wallet.idle import IdleWatch
     from kwallet_bridge.wallet.state import OpenWallet, OpenWallets
 
@@ -45,8 +45,7 @@ class Admission:
         self._prepared: set[WalletName] = set()
         self._known: set[WalletName] = set()
         self._lost: set[WalletName] = set()
-        self._starters: dict[WalletName, list[AppId]] = {}
-        self._starting: dict[str, SharedRun[port.WalletState]] = {}
+        self._starting: dict[str, SharedRun[None]] = {}
 
     def note_closed(self, wallet: WalletName) -> None:
         """Have a wallet that stays unlocked in the store count as closed until it is opened."""
@@ -74,47 +73,36 @@ class Admission:
         """The wallets of a provider that went which have not been found again, locked or open."""
         return tuple(self._lost)
 
-    async def unlock_or_create(self, wallet: WalletName, window_id: int, appid: AppId) -> bool:
-        """Open a closed wallet; tells whether a password was asked for on behalf of ``appid``.
+    async def unlock_or_create(self, wallet: WalletName, window_id: int) -> None:
+        """Open a closed wallet, whose provider may ask for its password; opens at once share that.
 
-        Opens that come while the prompt is up join it, and it was not shown for them.
+        Whatever a person is asked meanwhile names no program, so it says of none that it may in.
         """
         if not wallet:
             raise InvalidNameError("a wallet needs a name")
-        starters = self._starters.setdefault(wallet, [])
-        starters.append(appid)
-        first = starters[0]
-        window = str(window_id) if window_id > 0 else ""
-        try:
-            state = await self._share(wallet, window)
-        finally:
-            starters.remove(appid)
-            if not starters:
-                self._starters.pop(wallet, None)
-        return state is not port.WalletState.UNLOCKED and first == appid
+        await self._share(wallet, str(window_id) if window_id > 0 else "")
 
-    async def _share(self, wallet: WalletName, window: str) -> port.WalletState:
+    async def _share(self, wallet: WalletName, window: str) -> None:
         joined = wallet in self._starting
         work = partial(self._make_usable, wallet, window)
         try:
-            return await join_or_start(self._starting, wallet, work)
+            await join_or_start(self._starting, wallet, work)
         except StoreUnavailableError:
             if not joined:
                 raise
             # It may have been begun at a provider that was replaced before this open came.
-            return await join_or_start(self._starting, wallet, work)
+            await join_or_start(self._starting, wallet, work)
 
-    async def _make_usable(self, wallet: WalletName, window: str) -> port.WalletState:
+    async def _make_usable(self, wallet: WalletName, window: str) -> None:
         state = await self._store.wallet_state(wallet)
         if state is port.WalletState.ABSENT:
             # Told even if everybody who asked for it has left by then: it is there.
             told = partial(self._admit_usable, wallet, created=True)
             await self._store.create_wallet(wallet, window_id=window, made=told)
-            return state
+            return
         if state is port.WalletState.LOCKED:
             await self._store.unlock(wallet, window_id=window)
         self._admit_usable(wallet, created=False)
-        return state
 
     def _admit_usable(self, wallet: WalletName, *, created: bool) -> None:
         if self._wallets.by_name(wallet) is not None:

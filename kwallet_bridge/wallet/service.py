@@ -190,8 +190,7 @@ class WalletService:
             raise AccessDeniedError("kwalletrc denies this application the wallet")
         known = opened is not None and opened.has_session(appid)
         if opened is None:
-            # For whom the wallet's password has just been typed nobody is asked again.
-            known = await self._admission.unlock_or_create(wallet, window_id, appid)
+            await self._admission.unlock_or_create(wallet, window_id)
         await self._admission.prepare(wallet)
         if not await self._access.allows(wallet, appid, caller, known=known):
             raise AccessDeniedError("the application was denied the wallet")

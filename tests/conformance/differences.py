@@ -161,6 +161,14 @@ ROWS = (
         "A program that reads nothing from a wallet it has just opened may make a new secret.",
     ),
     Row(
+        "a-password-is-no-leave",
+        "With `Prompt on Open`, an application for which a wallet's password was just typed is "
+        "not asked about.",
+        "It is asked about.",
+        "kwalletd's password dialog names the application; a provider's names none, "
+        "and may come and go without a person.",
+    ),
+    Row(
         "fixed-lists-still-ask",
         "With `Prompt on Open`, a list under Auto Allow that the administrator made immutable "
         "lets every application in, listed or not, without a question.",

@@ -36,10 +36,8 @@ IDLE = KWALLETRC + "Close When Idle=true\nIdle Timeout=1\n"
 IDLE_SECONDS = 60.0
 IDLE_EARLY = 8.0  # well over a twentieth of it, by which kwalletd5's timers may be late
 DISABLED = KWALLETRC.replace("Enabled=true", "Enabled=false")
-FIXED_LIST = (
-    KWALLETRC.replace("Prompt on Open=false", "Prompt on Open=true")
-    + f"[Auto Allow][$i]\n{WALLET}=friend\n"
-)
+ASKING = KWALLETRC.replace("Prompt on Open=false", "Prompt on Open=true")
+FIXED_LIST = f"{ASKING}[Auto Allow][$i]\n{WALLET}=friend\n"
 
 
 @pytest.fixture
@@ -250,6 +248,35 @@ def test_settings_are_never_written(old: PrivateBus, bus: PrivateBus) -> None:
         KeyringAdmin(bus.client()).create("mine")
         assert bus.client().open("mine", APP) > 0
     assert (bus.config / "kwalletrc").read_text(encoding="utf-8") == FIRST_USE
+
+
+def test_a_password_is_no_leave(old: PrivateBus, bus: PrivateBus) -> None:
+    """Who made kwalletd5 ask for a password is let in by it; here who unlocked is asked about."""
+    with Xvfb(old) as display:
+        dialogs = KwalletdDialogs(old, display)
+        with Kwalletd(old, config=ASKING):
+            opening = ("open", "sxs", "new", 0, "stranger")
+            reply, _ = ask(listening(old), *opening, meanwhile=lambda: dialogs.create("secret"))
+            assert isinstance(reply.value, int)
+            assert reply.value > 0
+    with ScriptedDialogs(bus.folder) as scripted, GnomeKeyring(bus):
+        arguments = ("--access-dialog", str(scripted.program))
+        with Bridge(bus, config=ASKING, arguments=arguments):
+            client = listening(bus)
+            admin = KeyringAdmin(client)
+            collection = admin.create("new", password="")
+            # What any program can do, and what gnome-keyring undoes without a person where the
+            # password is empty.
+            client.ask("close", "sb", "new", True)
+            assert admin.is_locked(collection)
+
+            def refuse() -> None:
+                shown = scripted.wait()
+                assert not admin.is_locked(collection)
+                shown.answer("deny")
+
+            reply, _ = ask(client, *opening, meanwhile=refuse)
+            assert reply.value == -1
 
 
 def test_fixed_lists_still_ask(old: PrivateBus, bus: PrivateBus) -> None:

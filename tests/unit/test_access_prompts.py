@@ -5,12 +5,14 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
 from support.services import APP, OTHER, WALLET, Served
 
 from kwallet_bridge.config import Settings
+from kwallet_bridge.model import WalletName
 
 if TYPE_CHECKING:
-    from kwallet_bridge.model import AppId, WalletName
+    from kwallet_bridge.model import AppId
 
 
 @dataclass
@@ -33,8 +35,8 @@ def serve(person: Noting, *, locked: bool) -> Served:
     return served
 
 
-async def test_who_typed_the_password_is_not_asked_and_who_joined_is() -> None:
-    """Of two applications that open a locked wallet at once only the second is asked about."""
+async def test_a_typed_password_lets_no_program_in() -> None:
+    """Of two applications that open a locked wallet at once both are asked about."""
     person = Noting()
     served = serve(person, locked=True)
     at_prompt, typed = asyncio.Event(), asyncio.Event()
@@ -52,7 +54,24 @@ async def test_who_typed_the_password_is_not_asked_and_who_joined_is() -> None:
     typed.set()
     assert await first == await second > 0
     assert served.backend.prompts == 1
-    assert person.asked == [OTHER]
+    assert sorted(person.asked) == [APP, OTHER]
+
+
+async def test_a_wallet_that_did_not_exist_is_asked_about() -> None:
+    """The application whose open makes a wallet is asked about like any other."""
+    person = Noting()
+    served = serve(person, locked=False)
+    assert await served.open(APP, WalletName("a new one")) > 0
+    assert person.asked == [APP]
+
+
+@pytest.mark.parametrize("denies", [True, False])
+async def test_without_anybody_to_ask_the_setting_decides(*, denies: bool) -> None:
+    """Where there is no asker at all Deny Without Dialog decides, as without a display."""
+    settings = Settings(prompt_on_open=True, deny_without_dialog=denies)
+    served = Served(settings=settings)
+    served.backend.add_collection(WALLET, locked=False, alias="default")
+    assert (await served.open(APP) > 0) is not denies
 
 
 async def test_an_unlocked_wallet_that_was_closed_is_asked_about() -> None:
