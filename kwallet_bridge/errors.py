@@ -157,6 +157,12 @@ class CodecError(StoreError):
     exit_code = 26
 
 
+class ElsewhereError(StoreError):
+    """What was asked for exists, but not in the store that serves; the message says what to do."""
+
+    exit_code = 28
+
+
 # --- wallet files -------------------------------------------------------------------------------
 
 

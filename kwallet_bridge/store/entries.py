@@ -195,6 +195,10 @@ class EntryStore:
             found = {key: row.type for key, row in best_rows(rows).items()}
         return found
 
+    async def has_entry(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
+        """Tell whether an entry exists."""
+        return await self.entry_type(wallet, folder, key) is not None
+
     async def entry_type(
         self, wallet: WalletName, folder: FolderName, key: Key
     ) -> EntryType | None:

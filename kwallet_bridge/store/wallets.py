@@ -156,6 +156,9 @@ class Store(Protocol):
     async def list_entries(self, wallet: WalletName, folder: FolderName) -> Mapping[Key, EntryType]:
         """List keys and types, ascending by UTF-16 code unit; empty for a missing folder."""
 
+    async def has_entry(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
+        """Tell whether an entry exists."""
+
     async def entry_type(
         self, wallet: WalletName, folder: FolderName, key: Key
     ) -> EntryType | None:

@@ -92,8 +92,7 @@ class Contents:
         self, _: str, *, handle: Handle, folder: FolderName, key: Key, appid: AppId
     ) -> bool:
         """Tell whether an entry exists."""
-        wallet = self._gate(handle, appid)
-        return await self._store.entry_type(wallet, folder, key) is not None
+        return await self._store.has_entry(self._gate(handle, appid), folder, key)
 
     async def entry_type(
         self, _: str, *, handle: Handle, folder: FolderName, key: Key, appid: AppId

@@ -14,6 +14,7 @@ from kwallet_bridge.bus import incoming
 from kwallet_bridge.bus.port import Variant
 from kwallet_bridge.errors import (
     AccessDeniedError,
+    ElsewhereError,
     HandleError,
     StoreError,
     WalletDisabledError,
@@ -143,7 +144,9 @@ class Dispatcher:
                 getattr(error, "dbus_name", ""),
                 self._peers.describe(call.sender),
             )
-            _refuse(bound, call, row.failed, str(error))
+            # "Not written" would have a program go on without what it has elsewhere.
+            answer = ERROR if isinstance(error, ElsewhereError) else row.failed
+            _refuse(bound, call, answer, str(error))
             forget_frames(error)
         except Exception as error:  # noqa: BLE001  one bad call must not end the service
             outcome = type(error).__name__

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.config import Settings
 from kwallet_bridge.model import AppId, Handle, WalletName
 from kwallet_bridge.store.entries import EntryStore
+from kwallet_bridge.store.gate import GatedStore
 from kwallet_bridge.store.memory import MemoryBackend
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kwallet_bridge.store.expected import ExpectationSource
     from kwallet_bridge.wallet import events
     from kwallet_bridge.wallet.access import Asker
 
@@ -32,13 +36,14 @@ class Served:
     settings: Settings = field(default_factory=Settings)
     asker: Asker | None = None
     backend: MemoryBackend = field(default_factory=MemoryBackend)
+    sources: Sequence[ExpectationSource] = ()
     told: list[events.Event] = field(default_factory=list)
     forgotten: list[WalletName] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Put the parts together, as the daemon does."""
         loop = asyncio.get_running_loop()
-        self.store = EntryStore(self.backend)
+        self.store = GatedStore(EntryStore(self.backend), self.sources)
         self.wallets = OpenWallets()
         self.service = WalletService(
             store=self.store,

@@ -11,6 +11,7 @@ from support.services import Served
 from kwallet_bridge.bus.incoming import FAILED, UNKNOWN_METHOD, IncomingCall
 from kwallet_bridge.errors import (
     BridgeError,
+    ElsewhereError,
     HandleError,
     StoreTimeoutError,
     WalletNotFoundError,
@@ -78,6 +79,8 @@ def _call(line: _Line, serial: int, member: str, signature: str, *body: object) 
         (StoreTimeoutError("x"), "folderList", "is", FAILED),
         (StoreTimeoutError("x"), "writePassword", "issss", -1),
         (StoreTimeoutError("x"), "createFolder", "iss", False),
+        (ElsewhereError("x"), "writePassword", "issss", FAILED),
+        (ElsewhereError("x"), "createFolder", "iss", FAILED),
         (RuntimeError("a secret"), "readEntry", "isss", FAILED),
     ],
 )

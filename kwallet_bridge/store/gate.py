@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The name gate: a store that tells nobody "absent" of what is known to exist elsewhere.
+
+Of a place that is expected and that the store lacks it says truthfully that it is there. What needs
+the value, lists that would leave it out, and writes to it are refused; so is the removal of a place
+that is expected, since it would come back. Everything else is the store's own answer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from kwallet_bridge.errors import ElsewhereError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from kwallet_bridge.model import Entry, EntryType, FolderName, Key, WalletName
+    from kwallet_bridge.store.expected import Expectation, ExpectationSource
+    from kwallet_bridge.store.wallets import Store, StoreEvent, StoreSettings, WalletState
+
+_T = TypeVar("_T")
+_ATTEMPTS = 3  # questions to the store while what is expected of it changes
+
+
+class GatedStore:
+    """A :class:`~kwallet_bridge.store.wallets.Store` behind the name gate."""
+
+    def __init__(self, store: Store, sources: Sequence[ExpectationSource]) -> None:
+        """Pass on to ``store`` what none of ``sources`` speaks against."""
+        self._store = store
+        self._sources = sources
+
+    def subscribe(self, listener: Callable[[StoreEvent], None]) -> None:
+        """Have ``listener`` told of what other programs change."""
+        self._store.subscribe(listener)
+
+    def configure(self, settings: StoreSettings) -> None:
+        """Use other settings from now on."""
+        self._store.configure(settings)
+
+    def canonical(self, wallet: WalletName) -> WalletName:
+        """Give the name under which a wallet is listed, of several it answers to."""
+        return self._store.canonical(wallet)
+
+    # --- wallets --------------------------------------------------------------------------------
+
+    async def is_reachable(self) -> bool:
+        """Tell whether there is a store to serve from, without asking or starting it."""
+        return await self._store.is_reachable()
+
+    async def list_wallets(self) -> Sequence[WalletName]:
+        """List wallets, those too that are only expected."""
+        names = await self._store.list_wallets()
+        expected = {self.canonical(name) for source in self._sources for name in source.wallets()}
+        return [*names, *sorted(expected.difference(names))]
+
+    async def wallet_state(self, wallet: WalletName) -> WalletState:
+        """Tell what an open would meet."""
+        return await self._store.wallet_state(wallet)
+
+    async def unlock(self, wallet: WalletName, *, window_id: str = "") -> None:
+        """Unlock a wallet, prompting if needed."""
+        await self._store.unlock(wallet, window_id=window_id)
+
+    async def create_wallet(
+        self, wallet: WalletName, *, window_id: str = "", made: Callable[[], None] = lambda: None
+    ) -> None:
+        """Make a wallet, prompting if needed."""
+        await self._store.create_wallet(wallet, window_id=window_id, made=made)
+
+    async def prepare(self, wallet: WalletName) -> bool:
+        """Give an unlocked wallet that holds nothing of KWallet's its usual folders."""
+        return await self._store.prepare(wallet)
+
+    async def lock(self, wallet: WalletName) -> None:
+        """Lock a wallet."""
+        await self._store.lock(wallet)
+
+    async def delete_wallet(self, wallet: WalletName) -> None:
+        """Delete a wallet of which nothing is expected."""
+        await self._refuse_removal(wallet, lambda _: True)
+        await self._store.delete_wallet(wallet)
+
+    async def close(self) -> None:
+        """Let go of what is held."""
+        await self._store.close()
+
+    # --- what is there --------------------------------------------------------------------------
+
+    async def list_folders(self, wallet: WalletName) -> Sequence[FolderName]:
+        """List folders, unless some would be left out."""
+        if not self._expected(wallet):
+            return await self._store.list_folders(wallet)
+        return await self._whole(
+            wallet,
+            lambda: self._store.list_folders(wallet),
+            lambda one, names: one.has_more_folders(names),
+        )
+
+    async def has_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Tell whether a folder exists, here or where it is expected from."""
+        if not self._expected(wallet):
+            return await self._store.has_folder(wallet, folder)
+        found, short = await self._find_folder(wallet, folder)
+        return found or (short is not None and short.holds(folder))
+
+    async def list_entries(self, wallet: WalletName, folder: FolderName) -> Mapping[Key, EntryType]:
+        """List keys and types, unless some would be left out."""
+        if not self._expected(wallet):
+            return await self._store.list_entries(wallet, folder)
+        return await self._whole(
+            wallet,
+            lambda: self._store.list_entries(wallet, folder),
+            lambda one, keys: one.has_more_keys(folder, keys),
+        )
+
+    async def has_entry(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
+        """Tell whether an entry exists, here or where it is expected from."""
+        if not self._expected(wallet):
+            return await self._store.has_entry(wallet, folder, key)
+        found, short = await self._find_entry(wallet, folder, key)
+        return found or (short is not None and short.holds(folder, key))
+
+    async def entry_type(
+        self, wallet: WalletName, folder: FolderName, key: Key
+    ) -> EntryType | None:
+        """Tell an entry's type, unless it would be told absent wrongly."""
+        if not self._expected(wallet):
+            return await self._store.entry_type(wallet, folder, key)
+        return await self._whole(
+            wallet,
+            lambda: self._store.entry_type(wallet, folder, key),
+            lambda one, found: found is None and one.may_hold(folder, key),
+        )
+
+    async def might_exist(self, wallet: WalletName, folder: FolderName, key: Key | None) -> bool:
+        """Tell without unlocking whether a folder (``key`` None) or entry may exist."""
+        found, short = await self._ask(
+            wallet,
+            lambda: self._store.might_exist(wallet, folder, key),
+            lambda one, found: not found and one.may_hold(folder, key),
+        )
+        return found or short is not None
+
+    # --- values ---------------------------------------------------------------------------------
+
+    async def read(self, wallet: WalletName, folder: FolderName, key: Key) -> Entry | None:
+        """Read one entry, unless it would be told absent wrongly."""
+        if not self._expected(wallet):
+            return await self._store.read(wallet, folder, key)
+        return await self._whole(
+            wallet,
+            lambda: self._store.read(wallet, folder, key),
+            lambda one, found: found is None and one.may_hold(folder, key),
+        )
+
+    async def read_many(
+        self, wallet: WalletName, folder: FolderName, wanted: Callable[[Key, EntryType], bool]
+    ) -> Mapping[Key, Entry]:
+        """Read entries of a folder, unless some would be left out, wanted or not: nobody knows."""
+        if self._expected(wallet):
+            await self.list_entries(wallet, folder)
+        return await self._store.read_many(wallet, folder, wanted)
+
+    # --- changes --------------------------------------------------------------------------------
+
+    async def create_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Make a folder that is not expected from elsewhere; False if it was there."""
+        if self._expected(wallet):
+            _refuse((await self._find_folder(wallet, folder))[1])
+        return await self._store.create_folder(wallet, folder)
+
+    async def remove_folder(self, wallet: WalletName, folder: FolderName) -> bool:
+        """Remove a folder that is not expected, and its entries; False if it was not there."""
+        await self._refuse_removal(wallet, lambda one: one.may_hold(folder))
+        return await self._store.remove_folder(wallet, folder)
+
+    async def write(self, wallet: WalletName, folder: FolderName, key: Key, entry: Entry) -> bool:
+        """Write an entry, unless its place is to be filled from elsewhere."""
+        if self._expected(wallet):
+            _refuse((await self._find_entry(wallet, folder, key))[1])
+        return await self._store.write(wallet, folder, key, entry)
+
+    async def remove(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
+        """Remove an entry that is not expected; False if it was absent."""
+        await self._refuse_removal(wallet, lambda one: one.may_hold(folder, key))
+        return await self._store.remove(wallet, folder, key)
+
+    async def rename(
+        self, wallet: WalletName, folder: FolderName, key: Key, *, new_key: Key
+    ) -> None:
+        """Move an entry that is not expected to another key, unless that is to be filled."""
+        await self._refuse_removal(wallet, lambda one: one.may_hold(folder, key))
+        if self._expected(wallet):
+            _refuse((await self._find_entry(wallet, folder, new_key))[1])
+        await self._store.rename(wallet, folder, key, new_key=new_key)
+
+    # --- the gate -------------------------------------------------------------------------------
+
+    def _expected(self, wallet: WalletName) -> tuple[Expectation, ...]:
+        """Give what is expected of a wallet under any of the names it answers to."""
+        found: tuple[Expectation, ...] = ()
+        for source in self._sources:
+            for name in source.wallets():
+                if wallet in (name, self._store.canonical(name)):
+                    found += tuple(source.expected(name))
+        return found
+
+    async def _ask(
+        self,
+        wallet: WalletName,
+        ask: Callable[[], Awaitable[_T]],
+        falls_short: Callable[[Expectation, _T], bool],
+    ) -> tuple[_T, Expectation | None]:
+        """Ask the store; gives its answer, and the expectation that it falls short of, if any.
+
+        Only an expectation that was in force before the store looked speaks for its answer: what a
+        migration wrote and finished meanwhile may be in neither.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            expected = self._expected(wallet)
+            answer = await ask()
+            short = next((one for one in expected if falls_short(one, answer)), None)
+            if short is None or attempt == _ATTEMPTS:
+                break
+            await self._refresh()
+            if self._expected(wallet) == expected:
+                break
+        return answer, short
+
+    async def _whole(
+        self,
+        wallet: WalletName,
+        ask: Callable[[], Awaitable[_T]],
+        falls_short: Callable[[Expectation, _T], bool],
+    ) -> _T:
+        answer, short = await self._ask(wallet, ask, falls_short)
+        _refuse(short)
+        return answer
+
+    async def _find_folder(
+        self, wallet: WalletName, folder: FolderName
+    ) -> tuple[bool, Expectation | None]:
+        return await self._ask(
+            wallet,
+            lambda: self._store.has_folder(wallet, folder),
+            lambda one, found: not found and one.may_hold(folder),
+        )
+
+    async def _find_entry(
+        self, wallet: WalletName, folder: FolderName, key: Key
+    ) -> tuple[bool, Expectation | None]:
+        return await self._ask(
+            wallet,
+            lambda: self._store.has_entry(wallet, folder, key),
+            lambda one, found: not found and one.may_hold(folder, key),
+        )
+
+    async def _refuse_removal(
+        self, wallet: WalletName, concerns: Callable[[Expectation], bool]
+    ) -> None:
+        if any(concerns(one) for one in self._expected(wallet)):
+            await self._refresh()
+            _refuse(next((one for one in self._expected(wallet) if concerns(one)), None))
+
+    async def _refresh(self) -> None:
+        for source in self._sources:
+            await source.refresh()
+
+
+def _refuse(short: Expectation | None) -> None:
+    if short is not None:
+        raise ElsewhereError(short.advice)
