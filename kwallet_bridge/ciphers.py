@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cryptography.hazmat.primitives.ciphers import CipherContext
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 AES_BLOCK = 16
 BLOWFISH_BLOCK = 8
+_GCM_NONCE = 12
 _MOST_AT_ONCE = 1 << 20
 """Bytes decrypted by one call: it needs several times their memory."""
 _REMEDY = (
@@ -71,6 +73,34 @@ def derive_pbkdf2(
     import hashlib  # noqa: PLC0415  3.5 MB
 
     return hashlib.pbkdf2_hmac(algorithm, password, salt, iterations, length)
+
+
+def seal(key: bytes, data: bytes, *, context: bytes) -> bytes:
+    """Return data encrypted and authenticated under a key of 32 bytes, with ``context``, by AES-GCM.
+
+    The nonce is random and comes first, 12 bytes. Raise CipherUnavailableError where OpenSSL
+    refuses to load.
+    """
+    nonce = os.urandom(_GCM_NONCE)
+    return nonce + _gcm(key).encrypt(nonce, data, context)
+
+
+def unseal(key: bytes, sealed: bytes, *, context: bytes) -> bytes | None:
+    """Return what :func:`seal` was given; None for another key, another context, or damage."""
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415  9 MB
+
+    try:
+        return _gcm(key).decrypt(sealed[:_GCM_NONCE], sealed[_GCM_NONCE:], context)
+    except (InvalidTag, ValueError):
+        return None
+
+
+def _gcm(key: bytes) -> AESGCM:
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415  9 MB
+    except RuntimeError as error:
+        raise CipherUnavailableError(_REMEDY.format(name="a cipher")) from error
+    return AESGCM(key)
 
 
 class AesCbc:
