@@ -232,13 +232,15 @@ def _make_jobs(loaded: Sequence[Loaded], collection: str | None) -> list[Job]:
     for one in loaded:
         name = WalletName(collection or one.wallet.name)
         wanted = [*wishes.from_wallet(one.wallet, name), *one.items_as(name)]
-        if name in jobs:
-            before = jobs[name]
-            jobs[name] = Job(
-                name, wishes.merge(before.wishes, wanted), before.warnings + one.wallet.warnings
-            )
-        else:
-            jobs[name] = Job(name, wishes.merge(wanted, ()), one.wallet.warnings)
+        before = jobs.get(name, Job(name, ()))
+        # In another collection than its own no program finds a wallet.
+        covers = (one.file,) if one.file is not None and one.file.wallet == name else ()
+        jobs[name] = Job(
+            name,
+            wishes.merge(before.wishes, wanted),
+            before.warnings + one.wallet.warnings,
+            before.covers + covers,
+        )
     return list(jobs.values())
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,12 +12,14 @@ from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.errors import (
     BusLostError,
     FileUnreadableError,
+    KwlError,
     StoreUnavailableError,
     WalletNotFoundError,
 )
 from kwallet_bridge.kwl.attributes import apply_attributes
 from kwallet_bridge.kwl.files import list_wallet_folders, read_source
 from kwallet_bridge.kwl.names import ATTRIBUTES_SUFFIX, WALLET_SUFFIX, decode_stem
+from kwallet_bridge.migrate.coverage import WalletFile, digest_content
 from kwallet_bridge.migrate.running import RunningDaemon, find_daemon
 from kwallet_bridge.migrate.wishes import from_items
 from kwallet_bridge.migrate.xml import MAX_SIZE, looks_like_xml, read_export
@@ -37,6 +41,8 @@ class Loaded:
     origin: str
     wallet: Wallet
     items: tuple[tuple[ItemInfo, ItemSecret], ...] = ()
+    file: WalletFile | None = None
+    """The wallet file, as it was read."""
 
     def items_as(self, name: WalletName) -> list[Wish]:
         """Wish for the items of a KeepSecret export."""
@@ -62,7 +68,8 @@ def load_file(path: Path, dialogue: Dialogue) -> Loaded:
             export = read_export(data, fallback_name=path.stem)
             return Loaded(origin, export.wallet, export.items)
     source = read_source(path, salt_folders=list_wallet_folders())
-    return Loaded(origin, dialogue.open_wallet(source).wallet)
+    file = WalletFile(origin, source.name, digest_content(source.data))
+    return Loaded(origin, dialogue.open_wallet(source).wallet, file=file)
 
 
 async def load_running(names: Sequence[str]) -> list[Loaded]:
@@ -110,8 +117,21 @@ async def warn_of_pending(paths: Sequence[Path], note: Callable[[str], None]) ->
 
 
 async def _load_one(daemon: RunningDaemon, name: WalletName) -> Loaded:
+    origin = f"running:{name}"
+    # The daemon has what the file has, or newer: so the file is looked at first.
+    file = await asyncio.to_thread(_file_of, name, origin)
     wallet = await daemon.read_wallet(name)
-    return Loaded(f"running:{name}", apply_attributes(replace(wallet), _attributes_of(name)))
+    wallet = apply_attributes(replace(wallet), _attributes_of(name))
+    return Loaded(origin, wallet, file=file)
+
+
+def _file_of(name: WalletName, origin: str) -> WalletFile | None:
+    """Find the file of a wallet known by name, in the folder of today's daemons."""
+    for path in sorted(list_wallet_folders()[0].glob("*" + WALLET_SUFFIX)):
+        if wallet_name_of(path) == name:
+            with suppress(KwlError):
+                return WalletFile(origin, name, digest_content(read_source(path).data))
+    return None
 
 
 def _attributes_of(name: WalletName) -> bytes | None:

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import JournalError
+from kwallet_bridge.kwl.names import WALLET_SUFFIX, decode_stem
+from kwallet_bridge.migrate.coverage import Coverage
 from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place
 from kwallet_bridge.model import WalletName
 from kwallet_bridge.saving import sync_folder
@@ -27,9 +29,14 @@ from kwallet_bridge.saving import sync_folder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from kwallet_bridge.migrate.coverage import Gap, WalletFile
+
 FILE_NAME = "migrations.jsonl"
-VERSION = 1
-_NOT_DONE = frozenset({"running", "undone"})
+VERSION = 2
+UNDONE = "undone"
+_NOT_DONE = frozenset({"running", UNDONE})
+_KEPT = frozenset({"run", "covered", "undoing", "end"})
+"""Lines that stay when a run's names are forgotten."""
 _SYNC_ROWS = 64
 """Outcomes are synced in batches: one that is lost is found again by looking at the provider."""
 
@@ -61,6 +68,8 @@ class RunRecord:
     ended: int = 0
     state: str = "running"
     by_place: dict[Place, Intent] = field(default_factory=dict)
+    version: int = VERSION
+    """Of the program that began it: 1 noted nothing of what is covered."""
 
     @property
     def is_open(self) -> bool:
@@ -81,6 +90,29 @@ class RunRecord:
         self.by_place[intent.place] = intent
 
 
+@dataclass(slots=True)
+class Records:
+    """All that a journal tells. ``coverage`` is what stands, the earliest first."""
+
+    runs: dict[str, RunRecord] = field(default_factory=dict)
+    coverage: list[Coverage] = field(default_factory=list)
+
+    def take_back(self, run: RunRecord) -> None:
+        """Count nothing of a destination as covered that a run brought and that goes now."""
+        wallets = {one.file.wallet for one in self.coverage if one.run == run.id}
+        wallets |= {_wallet_of(source) for source in run.sources}
+        self.coverage = [
+            one
+            for one in self.coverage
+            if one.destination != run.destination or one.file.wallet not in wallets
+        ]
+
+
+def _wallet_of(source: str) -> WalletName:
+    kind, _, name = source.rpartition(":")
+    return decode_stem(Path(name if kind else source).name.removesuffix(WALLET_SUFFIX))
+
+
 class Journal:
     """The file, opened and locked against a second migration."""
 
@@ -90,7 +122,12 @@ class Journal:
         self._path = path
         self._size = os.fstat(descriptor).st_size
         self._unsynced = 0
-        self.runs: dict[str, RunRecord] = {}
+        self.records = Records()
+
+    @property
+    def runs(self) -> dict[str, RunRecord]:
+        """Every run by its name, the earliest first."""
+        return self.records.runs
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -105,7 +142,7 @@ class Journal:
         if whole != len(data):
             os.ftruncate(self._descriptor, whole)
             self._size = whole
-        _read_lines(data[:whole], self._path, self.runs)
+        _read_lines(data[:whole], self._path, self.records)
 
     def find_open(self, destination: str, sources: Sequence[str]) -> RunRecord | None:
         """Find the interrupted run of the same sources and destination, the last one first."""
@@ -159,6 +196,35 @@ class Journal:
         self._unsynced += 1
         self._append([line], sync=self._unsynced >= _SYNC_ROWS)
 
+    def note_covered(
+        self,
+        destination: str,
+        run: RunRecord | None,
+        covered: Iterable[tuple[WalletFile, tuple[Gap, ...]]],
+    ) -> None:
+        """Note which files are in a destination, by a run or without one, and what it lacks."""
+        name, now = run.id if run else "", int(time.time())
+        fresh = [Coverage(name, destination, file, now, gaps) for file, gaps in covered]
+        known = {
+            (one.destination, one.file, one.lacking)
+            for one in self.records.coverage
+            if run is None or one.run == name
+        }
+        lines = [
+            one.to_line() for one in fresh if (destination, one.file, one.lacking) not in known
+        ]
+        self._append(lines, sync=True)
+
+    def note_undoing(self, run: RunRecord) -> None:
+        """Note that what a run wrote is about to be removed; on disk when this returns.
+
+        Under a new file's name, so that whoever watches the folder is told.
+        """
+        line = {"type": "undoing", "run": run.id, "at": int(time.time())}
+        data = _read_all(self._descriptor, self._size)
+        self._replace(data + _encode_lines([line]))
+        _apply(self.records, line)
+
     def end(self, run: RunRecord, state: str) -> None:
         """Note that a run is finished, undone or confirmed."""
         line = {"type": "end", "run": run.id, "state": state, "at": int(time.time())}
@@ -170,7 +236,7 @@ class Journal:
         kept = []
         for line in data.splitlines(keepends=True):
             fields = json.loads(line)
-            if fields["run"] != run.id or fields["type"] in {"run", "end"}:
+            if fields["run"] != run.id or fields["type"] in _KEPT:
                 kept.append(line)
         self._replace(b"".join(kept))
 
@@ -187,10 +253,7 @@ class Journal:
             self._descriptor = -1
 
     def _append(self, lines: Sequence[Mapping[str, object]], *, sync: bool) -> None:
-        data = b"".join(
-            json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-            for line in lines
-        )
+        data = _encode_lines(lines)
         try:
             _write_all(self._descriptor, data)
             if sync:
@@ -204,7 +267,7 @@ class Journal:
             ) from error
         self._size += len(data)
         for line in lines:
-            _apply(self.runs, line)
+            _apply(self.records, line)
 
     def _cut_back(self) -> None:
         """Drop half a line that a full disk left."""
@@ -236,20 +299,25 @@ class Journal:
 
 
 def peek_runs(path: Path) -> dict[str, RunRecord]:
-    """Read the runs, also while a migration is at work, and change nothing; absent is empty.
+    """Read the runs, as :func:`peek_records` does."""
+    return peek_records(path).runs
+
+
+def peek_records(path: Path) -> Records:
+    """Read everything, also while a migration is at work, and change nothing; absent is empty.
 
     Raises:
         JournalError: It cannot be read, or a line is damaged.
     """
+    records = Records()
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return {}
+        return records
     except OSError as error:
         raise JournalError(f"the migration journal cannot be read: {error.strerror}") from error
-    runs: dict[str, RunRecord] = {}
-    _read_lines(data[: data.rfind(b"\n") + 1], path, runs)
-    return runs
+    _read_lines(data[: data.rfind(b"\n") + 1], path, records)
+    return records
 
 
 def last_moves(runs: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
@@ -309,10 +377,17 @@ def _has_name(descriptor: int, path: Path) -> bool:
     return False
 
 
-def _read_lines(data: bytes, path: Path, runs: dict[str, RunRecord]) -> None:
+def _encode_lines(lines: Iterable[Mapping[str, object]]) -> bytes:
+    return b"".join(
+        json.dumps(line, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        for line in lines
+    )
+
+
+def _read_lines(data: bytes, path: Path, records: Records) -> None:
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            _apply(runs, json.loads(line))
+            _apply(records, json.loads(line))
         except (ValueError, KeyError, TypeError) as error:
             raise JournalError(
                 f"line {number} of the migration journal is damaged; move {path} away to"
@@ -320,12 +395,16 @@ def _read_lines(data: bytes, path: Path, runs: dict[str, RunRecord]) -> None:
             ) from error
 
 
-def _apply(runs: dict[str, RunRecord], line: Mapping[str, object]) -> None:
+def _apply(records: Records, line: Mapping[str, object]) -> None:
+    runs = records.runs
     match line:
         case {"type": "run", "version": int(version)} if version > VERSION:
             raise JournalError("the migration journal is of a newer program")
         case {"type": "run", "run": str(name), "at": int(at), "to": str(to), "from": [*origin]}:
-            runs[name] = RunRecord(name, at, to, tuple(str(text) for text in origin))
+            version = int(str(line.get("version", 1)))
+            runs[name] = RunRecord(
+                name, at, to, tuple(str(text) for text in origin), version=version
+            )
         case {"type": "collection", "run": str(name), "wallet": str(wallet)}:
             runs[name].collections.append(wallet)
         case {"type": "intent", "run": str(name), "row": int(row), "digest": str(digest)}:
@@ -335,6 +414,12 @@ def _apply(runs: dict[str, RunRecord], line: Mapping[str, object]) -> None:
             runs[name].intents[row].outcome = Outcome(outcome)
         case {"type": "end", "run": str(name), "state": str(state), "at": int(at)}:
             runs[name].state, runs[name].ended = state, at
+            if state == UNDONE:
+                records.take_back(runs[name])
+        case {"type": "covered"}:
+            records.coverage.append(Coverage.from_line(line))
+        case {"type": "undoing", "run": str(name)}:
+            records.take_back(runs[name])
         case _:
             raise ValueError("no such line")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kwallet_bridge.errors import BridgeError
+    from kwallet_bridge.migrate.coverage import WalletFile
     from kwallet_bridge.migrate.journal import Journal, RunRecord
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.port import CollectionId, ItemBackend
@@ -62,6 +63,8 @@ class Job:
     wallet: WalletName
     wishes: Sequence[Wish]
     warnings: tuple[str, ...] = ()
+    covers: tuple[WalletFile, ...] = ()
+    """The files whose wallet the destination has once the job is done."""
     repair: bool = False
     left_out: int = 0
     """Items of the source that cannot be read."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import BridgeError
+from kwallet_bridge.migrate.coverage import find_gaps
 from kwallet_bridge.migrate.journal import Journal, RunRecord, open_journal
 from kwallet_bridge.migrate.rows import Outcome
 from kwallet_bridge.migrate.run import Job, OpenStore, Watcher, plan_job, verify_job, write_job
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from kwallet_bridge.migrate.coverage import Gap, WalletFile
     from kwallet_bridge.migrate.rows import Policy, Row
 
 KEEP_DAYS = 30
@@ -74,6 +76,8 @@ async def carry_out(jobs: Sequence[Job], orders: Orders) -> RunRecord | None:
                 run = journal.begin(orders.destination, orders.sources)
             done = await _write(jobs, store, journal, run, orders.watcher)
         done = done and await _verify(jobs, orders)
+        if done:
+            journal.note_covered(orders.destination, run, _covered(jobs))
         if run is not None and done:
             journal.end(run, "finished")
             await _let_go_of_old_runs(journal, orders)
@@ -114,6 +118,16 @@ async def _verify(jobs: Sequence[Job], orders: Orders) -> bool:
                 job.error = error
                 return False
     return True
+
+
+def _covered(jobs: Sequence[Job]) -> list[tuple[WalletFile, tuple[Gap, ...]]]:
+    """Pair each file that is in the destination now with what of it is not."""
+    found = []
+    for job in jobs:
+        gaps = find_gaps(job.results)
+        if gaps is not None:
+            found += [(file, gaps) for file in job.covers]
+    return found
 
 
 async def _let_go_of_old_runs(journal: Journal, orders: Orders) -> None:

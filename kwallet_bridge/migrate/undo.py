@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import MigrationError, UsageError
 from kwallet_bridge.migrate import keepsake, values
+from kwallet_bridge.migrate.journal import UNDONE
 from kwallet_bridge.migrate.plan import Destination
 from kwallet_bridge.migrate.rows import Action, Kind, Place, Snapshot
 from kwallet_bridge.migrate.snapshot import find_collection, read_secrets_of
@@ -76,6 +77,7 @@ async def undo_run(
     if run.state == MOVED:
         raise MigrationError("this run moved entries; copy them back instead of undoing it")
     _refuse_ended(run)
+    journal.note_undoing(run)
     results = []
     for wallet in {intent.place.wallet: None for intent in run.intents.values()}:
         collection = await find_collection(backend, wallet, default_wallet=default_wallet)
@@ -85,7 +87,7 @@ async def undo_run(
             continue
         results += await _undo_wallet(backend, run, wallet, collection, tell)
         await _drop_if_made_and_empty(backend, run, wallet, collection)
-    journal.end(run, "undone")
+    journal.end(run, UNDONE)
     journal.forget_names(run)
     return results
 
