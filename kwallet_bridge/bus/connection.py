@@ -13,19 +13,25 @@ from dbus_fast.errors import InvalidAddressError
 
 from kwallet_bridge.bus.incoming import FAILED, IncomingCall
 from kwallet_bridge.bus.listeners import Listeners, rule_of
+from kwallet_bridge.bus.owners import (
+    DAEMON,
+    DAEMON_PATH,
+    call_owner,
+    find_owner,
+    is_well_known,
+)
 from kwallet_bridge.bus.port import SignalMatch
 from kwallet_bridge.bus.reply import ReplyFuture
 from kwallet_bridge.bus.variants import from_wire, to_wire
 from kwallet_bridge.bus.writer import PatientWriter
 from kwallet_bridge.errors import BusLostError, BusReplyError, BusTimeoutError, NameTakenError
+from kwallet_bridge.shared import SharedRun, join_or_start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kwallet_bridge.bus.port import Signal
 
-DAEMON = "org.freedesktop.DBus"
-DAEMON_PATH = "/org/freedesktop/DBus"
 _PEER = "org.freedesktop.DBus.Peer"
 _METHOD_CALL = MessageType.METHOD_CALL
 _METHOD_RETURN = MessageType.METHOD_RETURN
@@ -36,6 +42,9 @@ _NO_START = MessageFlag.NO_AUTOSTART
 _PRIMARY_OWNER = 1
 _ALREADY_OWNER = 4
 _DO_NOT_QUEUE = 4
+_PATIENCE = 25.0
+"""Seconds, as every D-Bus library waits."""
+_MOST_ACCUSED = 10
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +61,8 @@ class BusConnection:
         self._pending: dict[int, ReplyFuture] = {}
         self._listeners = Listeners()
         self._matched: set[str] = set()
+        self._following: dict[str, SharedRun[None]] = {}
+        self._accused: set[str] = set()
         self._names: set[str] = set()
         self._serve: Callable[[IncomingCall], None] | None = None
         self._closing = False
@@ -96,10 +107,18 @@ class BusConnection:
         signature: str = "",
         body: Sequence[object] = (),
         *,
-        timeout: float | None = 25.0,  # noqa: ASYNC109  a D-Bus call's own deadline
+        timeout: float | None = _PATIENCE,  # noqa: ASYNC109  a D-Bus call's own deadline
         auto_start: bool = True,
     ) -> Sequence[object]:
         """Call a method and give the reply's body; see :class:`kwallet_bridge.bus.port.Bus`."""
+        if is_well_known(destination):
+
+            def send(owner: str, left: float | None) -> Awaitable[Sequence[object]]:
+                return self.call(owner, path, interface, member, signature, body, timeout=left)
+
+            return await call_owner(
+                self.call_daemon, destination, send, patience=timeout, auto_start=auto_start
+            )
         message = Message(
             destination=destination,
             path=path,
@@ -127,17 +146,25 @@ class BusConnection:
 
         Only for connections made with ``unix_fds``. The descriptors stay the caller's.
         """
-        message = Message(
-            destination=destination,
-            path=path,
-            interface=interface,
-            member=member,
-            signature=signature,
-            body=to_wire(signature, body),
-            unix_fds=list(fds),
-            validate=False,
+
+        def send(owner: str, left: float | None) -> Awaitable[Sequence[object]]:
+            message = Message(
+                destination=owner,
+                path=path,
+                interface=interface,
+                member=member,
+                signature=signature,
+                body=to_wire(signature, body),
+                unix_fds=list(fds),
+                validate=False,
+            )
+            return self._exchange(message, left)
+
+        if not is_well_known(destination):
+            return await send(destination, _PATIENCE)
+        return await call_owner(
+            self.call_daemon, destination, send, patience=_PATIENCE, auto_start=True
         )
-        return await self._exchange(message, 25.0)
 
     async def _exchange(self, message: Message, patience: float | None) -> Sequence[object]:
         if self.lost.done():
@@ -145,6 +172,7 @@ class BusConnection:
         serial = self._engine.next_serial()
         message.serial = serial
         future = ReplyFuture(loop=self._loop)
+        future.answerer = message.destination or DAEMON
         self._pending[serial] = future
         timer = None
         try:
@@ -217,19 +245,28 @@ class BusConnection:
         await self._add_match(rule_of(match))
 
     async def _follow(self, name: str) -> None:
+        if name not in self._listeners.owners:
+            await join_or_start(self._following, name, lambda: self._start_following(name))
+
+    async def _start_following(self, name: str) -> None:
         owners = self._listeners.owners
-        if name not in owners:
-            owners[name] = ""
-            owners[name] = await self.watch_name(name, lambda _: None)
+
+        def changed(owner: str) -> None:
+            owners[name] = owner
+
+        try:
+            owners[name] = await self.watch_name(name, changed)
+        except BaseException:
+            owners.pop(name, None)
+            raise
 
     async def watch_name(self, name: str, listener: Callable[[str], None]) -> str:
         """Tell ``listener`` each new owner of ``name``; give the present one."""
+        told: list[str] = []
 
         def changed(signal: Signal) -> None:
-            owner = str(signal.body[2])
-            if name in self._listeners.owners:
-                self._listeners.owners[name] = owner
-            listener(owner)
+            told[:] = [str(signal.body[2])]
+            listener(told[0])
 
         match = SignalMatch(
             sender=DAEMON,
@@ -240,21 +277,27 @@ class BusConnection:
         )
         self.listen(match, changed)
         await self._add_match(rule_of(match))
-        return await self.name_owner(name)
+        answer = await self.name_owner(name)
+        # Asked after the match was set, so what was told is never older than the answer, which
+        # may have waited for its turn of the loop.
+        return told[0] if told else answer
 
     async def name_owner(self, name: str) -> str:
         """Give the unique name of who owns ``name``, "" for nobody. Starts nothing."""
-        try:
-            (owner,) = await self.call_daemon("GetNameOwner", "s", [name])
-        except BusReplyError:
-            return ""
-        return str(owner)
+        return await find_owner(self.call_daemon, name)
 
     async def call_daemon(
-        self, member: str, signature: str = "", body: Sequence[object] = ()
+        self,
+        member: str,
+        signature: str = "",
+        body: Sequence[object] = (),
+        *,
+        timeout: float | None = _PATIENCE,  # noqa: ASYNC109  as in call
     ) -> Sequence[object]:
         """Call the bus daemon itself."""
-        return await self.call(DAEMON, DAEMON_PATH, DAEMON, member, signature, body)
+        return await self.call(
+            DAEMON, DAEMON_PATH, DAEMON, member, signature, body, timeout=timeout
+        )
 
     # --- serving ---------------------------------------------------------------------------
 
@@ -328,17 +371,32 @@ class BusConnection:
         future = self._pending.get(message.reply_serial)
         if future is None:
             return False
-        future.fill(message)
+        sender = message.sender
+        if sender == future.answerer or (sender == DAEMON and kind is _ERROR):
+            future.fill(message)
+        else:
+            self._accuse(sender or "")
         return True
+
+    def _accuse(self, sender: str) -> None:
+        """Say once who answers calls that were made to another program."""
+        if sender not in self._accused and len(self._accused) < _MOST_ACCUSED:
+            self._accused.add(sender)
+            _log.warning("%s answered a call that it was not sent; it is not believed", sender)
 
     def listen(self, match: SignalMatch, listener: Callable[[Signal], None]) -> None:
         """Have ``listener`` told of matching signals that reach us by somebody else's match."""
         self._listeners.add(match, listener)
 
     async def _add_match(self, rule: str) -> None:
-        if rule not in self._matched:
-            self._matched.add(rule)
+        if rule in self._matched:
+            return
+        self._matched.add(rule)
+        try:
             await self.call_daemon("AddMatch", "s", [rule])
+        except BaseException:
+            self._matched.discard(rule)
+            raise
 
     def _on_name_lost(self, signal: Signal) -> None:
         name = str(signal.body[0])

@@ -18,6 +18,8 @@ class ReplyFuture(asyncio.Future[Message]):
     An ordinary future has its waiter called in the next turn of the loop.
     """
 
+    answerer: str = ""
+    """Whose reply it is: the unique name that was called, or the bus daemon's name."""
     resume: Callable[[], None] | None = None
 
     def fill(self, message: Message) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.bus.connection import DAEMON, DAEMON_PATH
+from kwallet_bridge.bus.owners import DAEMON, DAEMON_PATH
 from kwallet_bridge.bus.port import SignalMatch
 from kwallet_bridge.errors import BusError, BusReplyError
 
