@@ -139,6 +139,12 @@ class StateError(StoreError):
     exit_code = 27
 
 
+class WalletUnclearError(StoreError):
+    """Several collections could be the wallet that was asked for, and nothing says which."""
+
+    exit_code = 29
+
+
 class StorePasswordError(StoreError):
     """The password does not open the store's file."""
 

@@ -104,6 +104,7 @@ class KeyringFileBackend:
             keeps_content_type=self._files_content_type,
             hides_locked_items=True,
             replaces_exact_only=True,
+            own_default=True,
         )
 
     def subscribe(self, listener: Callable[[BackendEvent], None]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.migrate.plan import find_candidates
 from kwallet_bridge.migrate.rows import Snapshot
 from kwallet_bridge.store import codec
+from kwallet_bridge.store.naming import find_default, require_clear
 from kwallet_bridge.store.port import DEFAULT_ALIAS, CollectionId
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.migrate.rows import Wish
     from kwallet_bridge.model import WalletName
-    from kwallet_bridge.store.port import ItemBackend, ItemId, ItemSecret
+    from kwallet_bridge.store.port import Collection, ItemBackend, ItemId, ItemSecret
 
 _SLICE = 100
 """Secrets per call: more makes messages that a provider answers slowly."""
@@ -26,19 +27,27 @@ async def find_collection(
 ) -> CollectionId | None:
     """Find the collection of a wallet, the way the daemon does.
 
-    KDE's default wallet is the collection of its name or else the provider's default one.
+    Raises:
+        WalletUnclearError: It is the default wallet, and nothing says which collection that is.
     """
-    collections = await backend.collections()
-    exact = [seen.id for seen in collections if seen.label == wallet]
-    default = await backend.read_alias(DEFAULT_ALIAS) if wallet == default_wallet else None
-    if default is not None and (default in exact or not exact):
-        return default
+    labels = {seen.id: seen.label for seen in sorted(await backend.collections(), key=_by_id)}
+    if wallet == default_wallet:
+        alias, quirks = await backend.read_alias(DEFAULT_ALIAS), backend.quirks
+        found = find_default(labels, wallet, alias=alias, quirks=quirks)
+        if found is None:
+            require_clear(labels, alias=alias, quirks=quirks)
+        return found
+    exact = [found for found, label in labels.items() if label == wallet]
     if exact:
         return exact[0]
     if not backend.quirks.forgets_label_case:
         return None
     folded = wallet.casefold()
-    return next((seen.id for seen in collections if seen.label.casefold() == folded), None)
+    return next((found for found, label in labels.items() if label.casefold() == folded), None)
+
+
+def _by_id(collection: Collection) -> CollectionId:
+    return collection.id
 
 
 async def take_snapshot(

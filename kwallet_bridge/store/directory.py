@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import StoreError, StoreUnavailableError
 from kwallet_bridge.model import WalletName
+from kwallet_bridge.store.naming import find_default, require_clear
 from kwallet_bridge.store.port import DEFAULT_ALIAS, Collection, CollectionId
 from kwallet_bridge.store.wallets import (
     StoreEvent,
@@ -54,6 +55,7 @@ class Directory:
         self._listing: tuple[WalletName, ...] = ()
         self._seen = False
         self._record: dict[CollectionId, str] = {}
+        self._made: set[CollectionId] = set()
         self._own_locks: dict[CollectionId, bool] = {}
         self._own_names: set[str] = set()
         self._refreshing: asyncio.Task[bool] | None = None
@@ -71,15 +73,21 @@ class Directory:
         return self._listing
 
     async def find(self, wallet: WalletName) -> Collection | None:
-        """Give a wallet's collection; before saying there is none, list them afresh."""
+        """Give a wallet's collection; before saying there is none, list them afresh.
+
+        Raises:
+            WalletUnclearError: It is the default wallet, and nothing says which collection that is.
+        """
         if not self.fresh:
             await self.refresh()
-            return self._resolve(wallet)
-        found = self._resolve(wallet)
-        if found is None:
+        elif self._resolve(wallet) is None:
             self.fresh = False
             await self.refresh()
-            found = self._resolve(wallet)
+        found = self._resolve(wallet)
+        if found is None and wallet == self._settings.default_wallet:
+            require_clear(
+                self._boxes, alias=self._default, quirks=self._backend.quirks, taken=self._made
+            )
         return found
 
     def canonical(self, wallet: WalletName) -> WalletName:
@@ -136,6 +144,7 @@ class Directory:
         self._names.clear()
         self._hidden.clear()
         self._record.clear()
+        self._made.clear()
 
     def cancel(self) -> None:
         """Stop what is under way."""
@@ -197,6 +206,7 @@ class Directory:
         self._name_all()
         for gone in old_boxes.keys() - boxes.keys():
             self._record.pop(gone, None)
+            self._made.discard(gone)
         closed, opened = self._changes(old_boxes, old_names) if seen else ([], [])
         for found, box in old_boxes.items():
             if not box.locked and (found not in boxes or boxes[found].locked):
@@ -259,6 +269,9 @@ class Directory:
     def remember(self, collection: CollectionId, wallet: WalletName) -> None:
         """Keep the name a collection was made under, whatever the provider calls it."""
         box = self._boxes.get(collection)
+        if wallet != self._settings.default_wallet:
+            self._made.add(collection)
+            self._name_all()
         if box is not None and self._resolve(wallet) is None:
             self._record[collection] = wallet
             self._boxes[collection] = replace(box, label=wallet)
@@ -289,7 +302,9 @@ class Directory:
             if not box.locked:
                 self._record[found] = box.label
         wanted = self._settings.default_wallet
-        holder = self._holder(labels, wanted)
+        holder = find_default(
+            labels, wanted, alias=self._default, quirks=self._backend.quirks, taken=self._made
+        )
         self._names = {}
         self._hidden = {}
         if holder is not None:
@@ -300,18 +315,6 @@ class Directory:
             if found != holder and labels[found] != wanted:
                 self._names.setdefault(WalletName(labels[found]), self._boxes[found])
         self._listing = tuple(sorted(self._names, key=lambda name: (name.casefold(), name)))
-
-    def _holder(self, labels: Mapping[CollectionId, str], wanted: str) -> CollectionId | None:
-        """Find the collection that kwalletrc's default wallet means."""
-        exact = [found for found, label in labels.items() if label == wanted]
-        if exact:
-            return self._default if self._default in exact else exact[0]
-        if self._backend.quirks.forgets_label_case:
-            folded = wanted.casefold()
-            for found, label in labels.items():
-                if label.casefold() == folded:
-                    return found
-        return self._default if self._default in labels else None
 
     def _resolve(self, wallet: WalletName) -> Collection | None:
         """Find a wallet by its name, its collection's label, without case, or by alias."""

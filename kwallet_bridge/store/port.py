@@ -50,6 +50,8 @@ class Quirks:
     """SetSecret, Label and Attributes last only until the provider restarts."""
     default_alias: bool = True
     """False: there may be no ``default`` alias."""
+    own_default: bool = False
+    """The default collection has a place of its own, made or not: no other one stands in for it."""
     forgets_label_case: bool = False
     """A collection's label comes back in another case after a restart."""
     label_is_file_when_locked: bool = False

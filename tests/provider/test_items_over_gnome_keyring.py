@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.backends import attributes_of, make_item, store_text
+from support.entries import password
 from support.item_contract import ItemContract
 
 from kwallet_bridge.bus.connection import BusConnection
@@ -13,8 +14,10 @@ from kwallet_bridge.errors import (
     StoreLockedError,
     StoreUnavailableError,
 )
+from kwallet_bridge.model import FolderName, Key, WalletName
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.secretservice.quirks import GNOME_KEYRING
+from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.port import (
     BackendGone,
     BackendReturned,
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
     from support.peers import GnomeKeyring
     from support.private_bus import PrivateBus
+
+W = WalletName("kdewallet")
 
 
 @pytest.fixture
@@ -146,3 +151,27 @@ async def test_an_activatable_provider_is_started(
     await backend.collections()
     assert backend.provider_kind == "gnome-keyring"
     connection.close()
+
+
+async def test_without_a_default_alias_its_only_keyring_serves(
+    bus: PrivateBus, backend: SecretServiceBackend, collection: CollectionId
+) -> None:
+    """The bridge takes the one keyring that the real program calls nobody's default."""
+    connection = await BusConnection.connect(bus.address)
+    store = EntryStore(backend)
+    try:
+        await connection.call(
+            "org.freedesktop.secrets",
+            "/org/freedesktop/secrets",
+            "org.freedesktop.Secret.Service",
+            "SetAlias",
+            "so",
+            ["default", "/"],
+        )
+        assert await backend.read_alias("default") is None
+        await store.write(W, FolderName("f"), Key("k"), password("x"))
+        assert len(await backend.search(collection, {"user": "k"})) == 1
+        assert await store.list_wallets() == (W,)
+    finally:
+        await store.close()
+        connection.close()

@@ -7,9 +7,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from support.entries import password
 
-from kwallet_bridge.errors import StoreUnavailableError
-from kwallet_bridge.model import WalletName
+from kwallet_bridge.errors import StoreUnavailableError, WalletUnclearError
+from kwallet_bridge.migrate.snapshot import find_collection
+from kwallet_bridge.model import FolderName, Key, WalletName
 from kwallet_bridge.store import directory
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.memory import MemoryBackend
@@ -149,3 +151,88 @@ async def test_a_wallet_of_an_old_list_is_looked_up_again(memory: MemoryBackend)
     memory.add_collection("first")
     await store.list_folders(W)
     assert await store.wallet_state(W) is WalletState.LOCKED
+
+
+# --- no default alias ---------------------------------------------------------------------------
+
+
+async def test_the_only_collection_is_the_default_wallet_without_an_alias() -> None:
+    """Where the provider calls none its default one, the only one serves, and none is made."""
+    memory = MemoryBackend()
+    memory.add_collection("Login")
+    store = EntryStore(memory)
+    assert await store.wallet_state(W) is WalletState.UNLOCKED
+    assert await store.list_wallets() == (W,)
+    assert store.canonical(WalletName("Login")) == W
+    await store.create_wallet(W)
+    assert memory.calls["create_collection"] == 0
+
+
+async def test_of_several_collections_the_labelled_one_is_the_default_wallet() -> None:
+    """Beside others the collection of the wallet's name is it, alias or not."""
+    memory = MemoryBackend()
+    memory.add_collection("Login")
+    box = memory.add_collection(W)
+    store = EntryStore(memory)
+    await store.write(W, FolderName("f"), Key("k"), password("x"))
+    assert memory.dump(box)
+    assert await store.list_wallets() == (W, "Login")
+
+
+async def test_of_several_collections_none_is_taken_and_none_made() -> None:
+    """With nothing to tell them apart every question about the default wallet is an error."""
+    memory = MemoryBackend()
+    memory.add_collection("Login")
+    memory.add_collection("Work")
+    store = EntryStore(memory)
+    for ask in (
+        store.wallet_state(W),
+        store.create_wallet(W),
+        store.unlock(W),
+        store.might_exist(W, FolderName("f"), None),
+        store.might_exist(W, FolderName("f"), Key("k")),
+        store.has_folder(W, FolderName("f")),
+        store.read(W, FolderName("f"), Key("k")),
+        store.write(W, FolderName("f"), Key("k"), password("x")),
+    ):
+        with pytest.raises(WalletUnclearError, match="Default Wallet"):
+            await ask
+    assert memory.calls["create_collection"] == 0
+    assert await store.list_wallets() == ("Login", "Work")
+    assert await store.wallet_state(WalletName("Work")) is WalletState.UNLOCKED
+
+
+async def test_what_was_made_for_another_wallet_is_not_the_default_one() -> None:
+    """A collection a program had made as "other" stays that, and the default wallet is made."""
+    memory = MemoryBackend()
+    store = EntryStore(memory)
+    await store.create_wallet(OTHER)
+    assert await store.wallet_state(W) is WalletState.ABSENT
+    await store.create_wallet(W)
+    assert await store.list_wallets() == (W, OTHER)
+
+
+async def test_an_empty_provider_gets_its_first_wallet() -> None:
+    """Where there is no collection at all one is made."""
+    memory = MemoryBackend()
+    store = EntryStore(memory)
+    assert await store.wallet_state(W) is WalletState.ABSENT
+    await store.create_wallet(W)
+    assert memory.calls["create_collection"] == 1
+
+
+@pytest.mark.parametrize("labels", [["Login"], ["Login", W], ["Login", "Work"], []])
+async def test_who_migrates_finds_the_default_wallet_as_who_serves(labels: list[str]) -> None:
+    """The migrator writes into the collection that the daemon serves, or into none."""
+    memory = MemoryBackend()
+    boxes = {memory.add_collection(label): label for label in labels}
+    store = EntryStore(memory)
+    if len(boxes) == 2 and W not in labels:
+        with pytest.raises(WalletUnclearError):
+            await find_collection(memory, W, default_wallet=W)
+        return
+    found = await find_collection(memory, W, default_wallet=W)
+    assert (found is None) == (await store.wallet_state(W) is WalletState.ABSENT)
+    if found is not None:
+        await store.write(W, FolderName("f"), Key("k"), password("x"))
+        assert memory.dump(found)

@@ -30,7 +30,9 @@ from kwallet_bridge.keyringfile.sources import (
     KnownPassword,
     find_credential,
 )
+from kwallet_bridge.model import WalletName
 from kwallet_bridge.secret import Secret
+from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.port import (
     DEFAULT_ALIAS,
     BackendEvent,
@@ -40,6 +42,7 @@ from kwallet_bridge.store.port import (
     ItemTouched,
     NewItem,
 )
+from kwallet_bridge.store.wallets import WalletState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -131,6 +134,16 @@ async def test_other_wallets_are_siblings(path: Path) -> None:
     assert [p.name for p in path.parent.iterdir() if "Work" in p.name] == [f".{made}.lock"]
     with pytest.raises(StoreError):
         await backend.is_locked(made)
+
+
+async def test_a_file_beside_it_is_not_the_default_wallet(path: Path) -> None:
+    """Where the main file was not made yet, the only file beside it stays another wallet."""
+    path.unlink()
+    backend = backend_at(path)
+    await backend.create_collection("Work")
+    store = EntryStore(backend_at(path))
+    assert await store.wallet_state(WalletName("kdewallet")) is WalletState.ABSENT
+    assert await store.list_wallets() == ("Work",)
 
 
 @pytest.mark.parametrize("label", ["default", ".hidden", "a/b", "..", "100%", "kde wallet", "ü"])
