@@ -102,3 +102,73 @@ def parse_answer(line: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+class Purpose(Enum):
+    """What a password is asked for."""
+
+    UNLOCK = "unlock"
+    """To open the keyring file that wallets are kept in."""
+    CREATE = "create"
+    """For a keyring file that is to be made: chosen, and typed twice."""
+    MOVE = "move"
+    """To open one of KDE's wallet files, whose entries are to be moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordQuestion:
+    """Which password is wanted, why, and who waits for it."""
+
+    purpose: Purpose
+    wallet: str
+    appid: str = ""
+    """What the program that waits calls itself; "" where no program does."""
+    executable: str = ""
+    """Path of that program; "" if it may not be read."""
+    again: bool = False
+    """Whether the last answer was wrong."""
+    least: int = 0
+    """How many bytes a chosen password needs."""
+    may_start_without: bool = False
+    """Whether the person may decide to go on without what the wallet file holds."""
+
+    def to_line(self) -> str:
+        """Return the question as one line."""
+        return (
+            json.dumps({"type": "password"} | asdict(self) | {"purpose": self.purpose.value}) + "\n"
+        )
+
+    @classmethod
+    def parse(cls, line: str) -> PasswordQuestion:
+        """Return the question of one line.
+
+        Raises:
+            ValueError: It is none.
+        """
+        found = json.loads(line)
+        if not isinstance(found, dict) or found.pop("type", None) != "password":
+            raise ValueError("not a question about a password")
+        try:
+            question = cls(**(found | {"purpose": Purpose(found.get("purpose"))}))
+        except TypeError as error:
+            raise ValueError("the question has other fields than it should") from error
+        if any(type(getattr(question, name)) is not kind for name, kind in _PASSWORD_KINDS):
+            raise ValueError("a field of the question has another type than it should")
+        return question
+
+    def __repr__(self) -> str:
+        return f"PasswordQuestion({self.purpose}, again={self.again})"
+
+
+_PASSWORD_KINDS: Final = (
+    ("wallet", str),
+    ("appid", str),
+    ("executable", str),
+    ("again", bool),
+    ("least", int),
+    ("may_start_without", bool),
+)
+
+PASSWORD: Final = "password"  # noqa: S105  a field
+START_WITHOUT: Final = "start-without"
+LATER: Final = "later"

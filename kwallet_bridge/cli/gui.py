@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.errors import UsageError, WindowError
-from kwallet_bridge.question import UNAVAILABLE, Question, say
+from kwallet_bridge.question import UNAVAILABLE, PasswordQuestion, Question, say
 
 if TYPE_CHECKING:
     import argparse
@@ -20,6 +20,12 @@ WINDOWS = {
     "assistant": "move wallet files to your password store",
     "offer": "offer the assistant once, by a notification, if there are wallets to move",
     "access": "ask a question read from standard input; for the service",
+    "password": "ask for a password, as a line on standard input says; for the service",
+}
+
+_QUESTIONS: dict[str, type[Question | PasswordQuestion]] = {
+    "access": Question,
+    "password": PasswordQuestion,
 }
 
 
@@ -33,24 +39,28 @@ def execute(args: argparse.Namespace) -> int:
     """Show the window, or tell why it cannot be shown."""
     if args.window == "offer":
         return int(import_module("kwallet_bridge.cli.offer").offer())
-    question = _read_question() if args.window == "access" else None
+    question = _read_question(args.window) if args.window in _QUESTIONS else None
     try:
         app = _load_windows(os.environ)
     except WindowError as error:
         if question is not None:
             sys.stdout.write(say(UNAVAILABLE, str(error)))
         raise
-    return int(app.run_access(question) if question else app.run_window(args.window))
+    if isinstance(question, Question):
+        return int(app.run_access(question))
+    if question is not None:
+        return int(app.run_password(question))
+    return int(app.run_window(args.window))
 
 
-def _read_question() -> Question:
+def _read_question(window: str) -> Question | PasswordQuestion:
     # Through the descriptor: the end of the question's pipe is watched by the window later, and
     # nothing may be left in a buffer of ours.
     line = bytearray()
     while not line.endswith(b"\n") and (piece := os.read(sys.stdin.fileno(), 1)):
         line += piece
     try:
-        return Question.parse(line.decode())
+        return _QUESTIONS[window].parse(line.decode())
     except ValueError as error:
         raise UsageError(f"standard input: {error}") from None
 

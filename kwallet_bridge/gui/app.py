@@ -15,9 +15,10 @@ from kwallet_bridge import __version__
 from kwallet_bridge.gui.access import AccessDialog
 from kwallet_bridge.gui.icons import program_icon
 from kwallet_bridge.gui.languages import install_own
+from kwallet_bridge.gui.password import PasswordWindow
 
 if TYPE_CHECKING:
-    from kwallet_bridge.question import Question
+    from kwallet_bridge.question import PasswordQuestion, Question
 
 APP_ID: Final = "org.kwallet_bridge.bridge"
 _WINDOWS: Final = {
@@ -55,6 +56,15 @@ def run_access(question: Question) -> int:
     dialog = AccessDialog(question, answers=sys.stdout)
     dialog.withdraw_at_end_of(sys.stdin.fileno())
     dialog.show()
+    return application.exec()
+
+
+def run_password(question: PasswordQuestion) -> int:
+    """Ask for one password; the answer goes to standard output."""
+    application = make_application()
+    window = PasswordWindow(question, answers=sys.stdout)
+    window.withdraw_at_end_of(sys.stdin.fileno())
+    window.show()
     return application.exec()
 
 

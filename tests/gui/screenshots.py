@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,18 @@ VARIANTS: dict[str, dict[str, str]] = {
     "long": {"SHOT_LONG": "1"},
     "rtl": {"SHOT_RTL": "1"},
 }
-WINDOWS = ("access", "status", "found", "password", "plan", "work", "result")
+WINDOWS = (
+    "access",
+    "unlock",
+    "choose",
+    "move",
+    "status",
+    "found",
+    "password",
+    "plan",
+    "work",
+    "result",
+)
 
 if TYPE_CHECKING:
     from PyQt6.QtWidgets import QApplication, QWidget
@@ -124,6 +136,8 @@ def make_window(name: str, folder: Path, *, long: bool) -> QWidget:
         dialog.show()
         wait_until(dialog.buttons[Decision.ONCE].isEnabled)
         return dialog
+    if name in {"unlock", "choose", "move"}:
+        return make_password_window(name, long=long)
     stories = {"status": story.STATUS_STORY, "work": story.HALF_A_STORY}
     script = stories.get(name, story.WHOLE_STORY)
     if long:
@@ -138,6 +152,33 @@ def make_window(name: str, folder: Path, *, long: bool) -> QWidget:
     assistant.show()
     lead_to(assistant, name)
     return assistant
+
+
+def make_password_window(name: str, *, long: bool) -> QWidget:
+    """Make a window that asks for a password, with something typed."""
+    from kwallet_bridge.gui.password import PasswordWindow  # noqa: PLC0415
+    from kwallet_bridge.question import PasswordQuestion, Purpose  # noqa: PLC0415
+
+    questions = {
+        "unlock": PasswordQuestion(
+            Purpose.UNLOCK, "kdewallet", "kmail", "/usr/bin/kmail", again=True
+        ),
+        "choose": PasswordQuestion(Purpose.CREATE, "kdewallet", least=4),
+        "move": PasswordQuestion(
+            Purpose.MOVE, "kdewallet", "chromium", "/usr/lib/chromium/chromium",
+            may_start_without=True,
+        ),
+    }  # fmt: skip
+    question = questions[name]
+    if long:
+        question = replace(question, wallet=LONG, appid="\u202eevil <b>bold</b> " + LONG)
+    window = PasswordWindow(question, answers=io.StringIO())
+    window.show()
+    if name == "choose":
+        window.field.setText("correct horse bat")
+        window.again.setText("correct hors")
+        window.again.textEdited.emit("")
+    return window
 
 
 def lead_to(assistant: Any, name: str) -> None:

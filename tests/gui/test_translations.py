@@ -16,9 +16,10 @@ from support.windows import mnemonics, wait_until
 from kwallet_bridge.gui.access import AccessDialog
 from kwallet_bridge.gui.languages import TRANSLATIONS, install_own
 from kwallet_bridge.gui.offer import offer_texts
+from kwallet_bridge.gui.password import PasswordWindow
 from kwallet_bridge.gui.status import StatusWindow
 from kwallet_bridge.gui.wizard import MigrationAssistant
-from kwallet_bridge.question import Question
+from kwallet_bridge.question import PasswordQuestion, Purpose, Question
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,6 +139,12 @@ def windows(folder: Path) -> Iterator[QWidget]:
     dialog.show()
     yield dialog
     dialog.close()
+    for purpose in Purpose:
+        question = PasswordQuestion(purpose, "kdewallet", "kmail", least=4, may_start_without=True)
+        asking = PasswordWindow(question, answers=io.StringIO())
+        asking.show()
+        yield asking
+        asking.close()
     program = ScriptedProgram(folder, [(["status"], []), (["monitor"], [["hang"]])])
     status = StatusWindow(program=program.command)
     status.show()

@@ -166,6 +166,151 @@
         </message>
     </context>
     <context>
+        <name>PasswordField</name>
+        <message>
+            <source>Show the password</source>
+            <translation>Das Passwort anzeigen</translation>
+        </message>
+    </context>
+    <context>
+        <name>PasswordWindow</name>
+        <message>
+            <source>Password of a Wallet</source>
+            <translation>Passwort einer Brieftasche</translation>
+        </message>
+        <message>
+            <source>Password</source>
+            <translation>Passwort</translation>
+        </message>
+        <message>
+            <source>Password, once more</source>
+            <translation>Passwort, noch einmal</translation>
+        </message>
+        <message>
+            <source>Caps Lock is on.</source>
+            <translation>Die Feststelltaste ist eingerastet.</translation>
+        </message>
+        <message>
+            <source>This password is too short.</source>
+            <translation>Dieses Passwort ist zu kurz.</translation>
+        </message>
+        <message>
+            <source>This password did not open it. Please try again.</source>
+            <translation>Dieses Passwort passt nicht. Bitte versuchen Sie es noch einmal.</translation>
+        </message>
+        <message numerus="yes">
+            <source>A password needs %n letters or more.</source>
+            <translation>
+                <numerusform>Ein Passwort braucht mindestens ein Zeichen.</numerusform>
+                <numerusform>Ein Passwort braucht mindestens %n Zeichen.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>The two passwords differ.</source>
+            <translation>Die beiden Passwörter sind verschieden.</translation>
+        </message>
+        <message>
+            <source>weak</source>
+            <translation>schwach</translation>
+        </message>
+        <message>
+            <source>fair</source>
+            <translation>mittel</translation>
+        </message>
+        <message>
+            <source>strong</source>
+            <translation>stark</translation>
+        </message>
+        <message>
+            <source>Unlock the wallet</source>
+            <translation>Brieftasche entsperren</translation>
+        </message>
+        <message>
+            <source>It is kept in an encrypted file. Its password opens it until you log out.</source>
+            <translation>Sie liegt in einer verschlüsselten Datei. Das Passwort öffnet sie, bis Sie sich abmelden.</translation>
+        </message>
+        <message>
+            <source>Choose a password for the new wallet</source>
+            <translation>Passwort für die neue Brieftasche wählen</translation>
+        </message>
+        <message>
+            <source>Your programs' passwords will be kept in an encrypted file. Without this password nobody can open it again, not even you.</source>
+            <translation>Die Passwörter Ihrer Programme werden in einer verschlüsselten Datei aufbewahrt. Ohne dieses Passwort kann sie niemand mehr öffnen, auch Sie nicht.</translation>
+        </message>
+        <message>
+            <source>Open your KDE wallet once more</source>
+            <translation>KDE-Brieftasche noch einmal öffnen</translation>
+        </message>
+        <message>
+            <source>What it holds is moved to your password store and checked. The wallet's file stays as it is.</source>
+            <translation>Ihr Inhalt zieht in Ihren Passwortspeicher um und wird geprüft. Die Datei der Brieftasche bleibt, wie sie ist.</translation>
+        </message>
+        <message>
+            <source>Wallet:</source>
+            <translation>Brieftasche:</translation>
+        </message>
+        <message>
+            <source>Wanted by:</source>
+            <translation>Gebraucht von:</translation>
+        </message>
+        <message>
+            <source>(gives no name)</source>
+            <translation>(nennt keinen Namen)</translation>
+        </message>
+        <message>
+            <source>(the system does not tell)</source>
+            <translation>(verrät das System nicht)</translation>
+        </message>
+        <message>
+            <source>Program:</source>
+            <translation>Programm:</translation>
+        </message>
+        <message>
+            <source>&amp;Password:</source>
+            <translation>&amp;Passwort:</translation>
+        </message>
+        <message>
+            <source>Once &amp;more:</source>
+            <translation>&amp;Noch einmal:</translation>
+        </message>
+        <message>
+            <source>Strength of the password</source>
+            <translation>Stärke des Passworts</translation>
+        </message>
+        <message>
+            <source>Strength:</source>
+            <translation>Stärke:</translation>
+        </message>
+        <message>
+            <source>&amp;Unlock</source>
+            <translation>&amp;Entsperren</translation>
+        </message>
+        <message>
+            <source>&amp;Create</source>
+            <translation>&amp;Anlegen</translation>
+        </message>
+        <message>
+            <source>&amp;Open and Move</source>
+            <translation>Öffnen und &amp;umziehen</translation>
+        </message>
+        <message>
+            <source>&amp;Start Without It</source>
+            <translation>&amp;Ohne sie beginnen</translation>
+        </message>
+        <message>
+            <source>Programs find the wallet without what the file holds, and may begin anew</source>
+            <translation>Programme finden die Brieftasche ohne den Inhalt der Datei vor und fangen womöglich neu an</translation>
+        </message>
+        <message>
+            <source>&amp;Later</source>
+            <translation>&amp;Später</translation>
+        </message>
+        <message>
+            <source>The program is told that the wallet cannot be opened now</source>
+            <translation>Das Programm erfährt, dass sich die Brieftasche jetzt nicht öffnen lässt</translation>
+        </message>
+    </context>
+    <context>
         <name>PlanPage</name>
         <message>
             <source>The plan</source>

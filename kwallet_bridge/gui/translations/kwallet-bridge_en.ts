@@ -13,6 +13,16 @@
         </message>
     </context>
     <context>
+        <name>PasswordWindow</name>
+        <message numerus="yes">
+            <source>A password needs %n letters or more.</source>
+            <translation>
+                <numerusform>A password needs %n letter or more.</numerusform>
+                <numerusform>A password needs %n letters or more.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>PlanPage</name>
         <message numerus="yes">
             <source>%n entries would be written.</source>
