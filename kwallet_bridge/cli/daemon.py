@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge import log
-from kwallet_bridge.daemon.app import Options, run
-from kwallet_bridge.daemon.asker import OWN_DIALOG
-from kwallet_bridge.daemon.process import harden, return_memory
-from kwallet_bridge.daemon.stores import FileOptions
+from kwallet_bridge.daemon.process import load_lean, return_memory
 from kwallet_bridge.wire.generations import BUS_NAMES
 
 if TYPE_CHECKING:
@@ -57,8 +54,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     log.configure(args.log_level)
-    harden()
+    load_lean()
     return_memory()
+    return _serve(args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    # What these load must find what was loaded lean.
+    from kwallet_bridge.daemon.app import Options, run  # noqa: PLC0415
+    from kwallet_bridge.daemon.asker import OWN_DIALOG  # noqa: PLC0415
+    from kwallet_bridge.daemon.stores import FileOptions  # noqa: PLC0415
+
     options = Options(
         store=args.store,
         names=tuple(args.name or BUS_NAMES),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge import __version__
 from kwallet_bridge.errors import BridgeError
+from kwallet_bridge.hardening import harden
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,21 +30,39 @@ class Command:
     name: str
     module: str
     summary: str
+    may_hold_secrets: bool = True
+    """Then its process is hardened before it does anything."""
+    shows_windows: bool = False
 
 
 COMMANDS = (
     Command("daemon", "daemon", "serve the KWallet names on the session bus"),
     Command("inspect", "inspect", "show what a .kwl wallet file holds"),
     Command("doctor", "doctor", "look for what keeps programs from their wallets"),
-    Command("status", "status", "show wallets, who uses them, and who was refused"),
-    Command("monitor", "monitor", "show live which programs call, and how it ends"),
+    Command(
+        "status",
+        "status",
+        "show wallets, who uses them, and who was refused",
+        may_hold_secrets=False,
+    ),
+    Command(
+        "monitor",
+        "monitor",
+        "show live which programs call, and how it ends",
+        may_hold_secrets=False,
+    ),
     Command("migrate", "migrate", "move wallets into your provider or a keyring file"),
     Command("copy", "copy", "copy or move everything from one store to another"),
     Command(
         "repair", "repair", "make entries left by other migrations readable for KDE's programs"
     ),
-    Command("session", "session", "switch this session over to the bridge, or back"),
-    Command("gui", "gui", "show a window: status, or the migration assistant"),
+    Command(
+        "session",
+        "session",
+        "switch this session over to the bridge, or back",
+        may_hold_secrets=False,
+    ),
+    Command("gui", "gui", "show a window: status, or the migration assistant", shows_windows=True),
 )
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -73,6 +92,8 @@ def run(argv: Sequence[str]) -> int:
     chosen = next((word for word in argv if not word.startswith("-")), None)
     args = _build_parser(chosen).parse_args(argv)
     command = next(command for command in COMMANDS if command.name == args.command)
+    if command.may_hold_secrets:
+        harden(may_compile=command.shows_windows)
     try:
         code = int(import_module(f"kwallet_bridge.cli.{command.module}").execute(args))
         sys.stdout.flush()

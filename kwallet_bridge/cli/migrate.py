@@ -23,7 +23,6 @@ from kwallet_bridge.cli.sources import (
 from kwallet_bridge.cli.stores import SECRET_SERVICE, SPEC_HELP, StoreOpener
 from kwallet_bridge.cli.text import printable
 from kwallet_bridge.cli.wallets import find_wallets
-from kwallet_bridge.daemon.process import harden
 from kwallet_bridge.errors import BridgeError, UsageError
 from kwallet_bridge.migrate import report, wishes
 from kwallet_bridge.migrate.discover import find_wallet_files
@@ -92,7 +91,6 @@ def execute(args: argparse.Namespace) -> int:
 
 def answering_errors(args: argparse.Namespace, work: Callable[[argparse.Namespace], int]) -> int:
     """Do the command's work; with ``--json`` an error is the one line on standard output too."""
-    harden()
     try:
         _refuse_one_stream_for_two(args)
         return work(args)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import BusError
+from kwallet_bridge.hardening import visible
 from kwallet_bridge.secretservice import names
 from kwallet_bridge.secretservice.client import ServiceClient
 from kwallet_bridge.secretservice.prompt import Prompts
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PROBE_TIMEOUT = 5.0
+_LOOK_TIMEOUT = 2.0
+"""Seconds we may be seen by a provider that does not answer."""
 
 
 class Provider:
@@ -72,8 +76,27 @@ class Provider:
     async def _identify(self) -> None:
         self.kind = await identify(self._bus, self.client.owner)
         self.quirks = ROWS[self.kind]
+        if self.quirks.looks_at_clients:
+            await self._show_ourselves()
         self.identified = True
         _log.info("the Secret Service provider is %s", self.kind or "unknown")
+
+    async def _show_ourselves(self) -> None:
+        """Make the first call while it can be seen which program makes it.
+
+        A provider that looks at who calls does so once for each connection, before it answers.
+        """
+        with visible(), contextlib.suppress(BusError):
+            await self._bus.call(
+                self.client.owner,
+                names.ROOT,
+                names.SERVICE,
+                "ReadAlias",
+                "s",
+                ["default"],
+                timeout=_LOOK_TIMEOUT,
+                auto_start=False,
+            )
 
     async def ensure_session(self) -> Session:
         """Give the session, opening it if there is none."""

@@ -22,6 +22,7 @@ KEEPASSXC: Final = Quirks(
     hides_locked_items=True,
     default_alias=False,
     label_is_file_when_locked=True,
+    looks_at_clients=True,
 )
 KSECRETD: Final = Quirks(
     locked_reads_empty=True,

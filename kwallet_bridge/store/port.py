@@ -70,6 +70,8 @@ class Quirks:
     """An item the provider refuses stays behind with an empty secret."""
     collections_come_late: bool = False
     """The provider owns its name before its collections are there."""
+    looks_at_clients: bool = False
+    """The provider warns of a client whose program it cannot see when it first calls."""
 
 
 @dataclass(frozen=True, slots=True)

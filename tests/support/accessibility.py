@@ -71,6 +71,10 @@ class Desktop:
             # Programs tell of changes only to those who registered; look again instead.
             self._connection.pump(LOOK_AGAIN)
 
+    def texts(self) -> set[str]:
+        """Give everything that is named or written on the display now."""
+        return {name for _, name in self._walk()}
+
     def resize(self, window: int, width: int, height: int) -> None:
         """Give a window its size: nobody manages windows here."""
         command = ["xdotool", "windowsize", str(window), str(width), str(height)]

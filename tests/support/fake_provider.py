@@ -61,6 +61,8 @@ class FakeProvider:
         self.vault = FakeVault(quirks or Quirks())
         self.faults: dict[str, deque[Fault]] = {}
         self.calls: Counter[str] = Counter()
+        self.looked_at: dict[str, str] = {}
+        """By unique name the call at which a client is looked at: its first."""
         self.prompts_for = {"Unlock", "CreateCollection"}
         self.prompts = FakePrompts(self.emit)
         self.sessions = FakeSessions(self.vault)
@@ -120,6 +122,8 @@ class FakeProvider:
 
     def _take(self, call: IncomingCall) -> None:
         self.calls[call.member] += 1
+        if self.vault.quirks.looks_at_clients:
+            self.looked_at.setdefault(call.sender, call.member)
         waiting = self.faults.get(call.member)
         fault = waiting.popleft() if waiting else Fault()
         if fault.wait is not None:

@@ -12,6 +12,7 @@ from support.peers import PASSWORD, SECRETS, Peer, Xvfb
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Sequence
     from pathlib import Path
 
     from support.private_bus import PrivateBus
@@ -71,8 +72,10 @@ class KeePassXC(Peer):
         deletions: bool = True,
         autosave: bool = True,
         password: str = PASSWORD,
+        within: Sequence[str] = (),
     ) -> None:
         super().__init__(bus)
+        self._within = within
         self._display = display
         self._label = label
         self._confirmations = confirmations
@@ -91,7 +94,7 @@ class KeePassXC(Peer):
         if not self.database.exists():
             self._make_database()
         return self.bus.start(
-            ["keepassxc", "--pw-stdin", str(self.database)],
+            [*self._within, "keepassxc", "--pw-stdin", str(self.database)],
             stdin=f"{self._password}\n".encode(),
             env=self._display.env,
         )

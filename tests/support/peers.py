@@ -17,6 +17,7 @@ from support.private_bus import PrivateBus, end_process
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Sequence
     from pathlib import Path
 
 SECRETS = "org.freedesktop.secrets"
@@ -200,8 +201,10 @@ class Bridge(Peer):
         store: str = "secret-service",
         arguments: tuple[str, ...] = (),
         config: str = KWALLETRC,
+        within: Sequence[str] = (),
     ) -> None:
         super().__init__(bus)
+        self._within = within
         self._arguments = ("--store", store, *arguments)
         self._config = config
 
@@ -217,7 +220,7 @@ class Bridge(Peer):
     def launch(self) -> subprocess.Popen[bytes]:
         """Start it from this tree."""
         self.write_settings()
-        return self.bus.start(self.argv(), env={"PYTHONPATH": str(ROOT)})
+        return self.bus.start([*self._within, *self.argv()], env={"PYTHONPATH": str(ROOT)})
 
 
 class Xvfb:
