@@ -28,6 +28,8 @@ _REASONS = {
     "another-source-has-this-name": "another wallet has it with another value",
     "another-value": "the destination holds another value",
     "name-altered-by-provider": "the provider would change this name",
+    "lost-by-unencrypted-keyring": "a keyring without a password would lose this value, and perhaps"
+    " every other: give it a password first",
     "placeholder-refused-by-provider": "the provider refuses values with {REF:",
     "refused-by-provider": "the provider refused it",
     "altered-by-provider": "the provider changed the value; it was not kept",

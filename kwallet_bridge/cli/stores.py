@@ -15,12 +15,14 @@ from kwallet_bridge.errors import BusLostError, StoreUnavailableError, UsageErro
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.migrate.run import OpenStore
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
+from kwallet_bridge.secretservice.text_keyrings import is_text_keyring
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
     from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.secret import Secret
+    from kwallet_bridge.store.port import CollectionId
 
 SECRET_SERVICE = "secret-service"  # noqa: S105  a word on the command line
 _FILE = "file:"
@@ -98,4 +100,10 @@ class StoreOpener:
             raise StoreUnavailableError("there is no message bus to find a provider on") from error
         backend = SecretServiceBackend(bus)
         store = EntryStore(backend, settings)
-        return OpenStore(backend, store, settings.default_wallet, bus.close)
+
+        def is_text(collection: CollectionId) -> bool | None:
+            # Behind another address may be another person's or another home's provider.
+            seen = None if address else is_text_keyring(collection, os.environ)
+            return seen if backend.provider_kind == "gnome-keyring" else bool(seen)
+
+        return OpenStore(backend, store, settings.default_wallet, bus.close, is_text=is_text)

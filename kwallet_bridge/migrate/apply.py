@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import (
     BridgeError,
     CodecError,
+    InvalidNameError,
     MigrationError,
     ReadBackError,
     StoreConflictError,
@@ -32,7 +33,14 @@ if TYPE_CHECKING:
 IN_FLIGHT = 8
 """Creations under way at once: enough to hide the round trips, few enough to stop soon."""
 
-_ROWS_OWN = (StoreRefusedError, StoreConflictError, ReadBackError, CodecError, MigrationError)
+_ROWS_OWN = (
+    StoreRefusedError,
+    StoreConflictError,
+    ReadBackError,
+    CodecError,
+    InvalidNameError,
+    MigrationError,
+)
 """Errors that concern one row; any other ends the run, which can be resumed."""
 
 REFUSED = "refused-by-provider"
@@ -55,6 +63,7 @@ class Target:
     store: Store
     wallet: WalletName
     collection: CollectionId | None
+    keeps_lines: Callable[[CollectionId], bool] = lambda _: True
 
     @property
     def place(self) -> CollectionId:
@@ -188,11 +197,29 @@ class Applier:
         if row.place.kind is Kind.ENTRY and target.backend.quirks.rewrites_text:
             await self._write_checked(row)
             return
+        if row.place.kind is not Kind.ITEM:  # another program's stays in its program's form
+            item = codec.as_taken(item, target.backend.quirks)
+        self._require_kept(row)
         try:
             await target.backend.create_item(target.place, item, replace=False)
         except StoreTimeoutError:
             if not await self._arrived(item, row):
                 raise
+
+    def _require_kept(self, row: Row) -> None:
+        """Refuse what would spoil a collection's file; a new collection's is known only now.
+
+        Raises:
+            MigrationError: Another program's item would not be given back.
+        """
+        item = item_of(row)
+        foreign = row.place.kind is Kind.ITEM
+        if (
+            foreign
+            and not values.is_line(item)
+            and not self._target.keeps_lines(self._target.place)
+        ):
+            raise MigrationError("the collection's file would not give the item back")
 
     async def _arrived(self, item: NewItem, row: Row) -> bool:
         """Tell whether an item was stored although the provider did not say so in time."""
@@ -226,12 +253,13 @@ class Applier:
     async def _write_checked(self, row: Row) -> None:
         """Write through the store, which knows each provider's ways and reads back."""
         item = item_of(row)
-        entry = codec.decode_entry(item.attributes.get(codec.TYPE), item.secret)
+        entry = codec.decode_entry(item.attributes, item.secret)
         folder, key = FolderName(row.place.folder), Key(row.place.key)
         await self._target.store.write(self._target.wallet, folder, key, entry)
 
     async def _exchange(self, row: Row) -> None:
         """Put another program's item in the place of the old one, which goes last."""
+        self._require_kept(row)
         backend, collection = self._target.backend, self._target.place
         first = backend.quirks.delete_takes_supersets
         if first:

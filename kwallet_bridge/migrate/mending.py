@@ -61,7 +61,7 @@ def mend(info: ItemInfo, secret: ItemSecret, wallet: WalletName) -> Wish:
 
 def _read(own: dict[str, str], secret: ItemSecret) -> Entry:
     if codec.TYPE in own:
-        return codec.decode_entry(own[codec.TYPE], secret)
+        return codec.decode_entry(own, secret)
     pairs = {
         name: text
         for name, text in own.items()

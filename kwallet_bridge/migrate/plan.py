@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ANOTHER_VALUE = "another-value"
 ALTERED_NAME = "name-altered-by-provider"
+NO_LINE = "lost-by-unencrypted-keyring"
 PLACEHOLDER = "placeholder-refused-by-provider"
 UNFINISHED = "unfinished-write"
 KEPT_BESIDE = "kept-beside"
@@ -122,7 +123,7 @@ def make_plan(  # noqa: PLR0913  keyword-only
     used: set[ItemId] = set()
     rows = []
     for wish in wishes:
-        row = _compare(wish, seen, used, snapshot.quirks)
+        row = _compare(wish, seen, used, snapshot)
         if row.action is Action.SAME and len(row.existing) > 1 and wish.place in unfinished:
             row = replace(row, action=Action.REPLACE, reason=UNFINISHED)
         if row.action is Action.CONFLICT and wish.place in begun and _is_hollow(row, snapshot):
@@ -138,7 +139,7 @@ def _is_hollow(row: Row, snapshot: Snapshot) -> bool:
     return all(not snapshot.secrets[item].value for item in row.existing)
 
 
-def _compare(wish: Wish, seen: Destination, used: set[ItemId], quirks: Quirks) -> Row:
+def _compare(wish: Wish, seen: Destination, used: set[ItemId], snapshot: Snapshot) -> Row:
     if wish.item is None:
         return Row(wish, Action.UNSUPPORTED, wish.reason)
     existing = seen.find(wish.place)
@@ -150,7 +151,7 @@ def _compare(wish: Wish, seen: Destination, used: set[ItemId], quirks: Quirks) -
         used.add(equal)
         others = tuple(existing) if wish.place.kind is Kind.ENTRY else (equal,)
         return Row(wish, Action.SAME, existing=others)
-    refused = _refusal(wish.item, quirks)
+    refused = _refusal(wish.place.kind, wish.item, snapshot)
     if refused:
         return Row(wish, Action.UNSUPPORTED, refused)
     # Items told apart by their labels have equals by nature: one more is no conflict.
@@ -169,11 +170,15 @@ def _find_equal(
     return next((one for one in looked_at if values.same(seen.value(one, kind), mine)), None)
 
 
-def _refusal(item: NewItem, quirks: Quirks) -> str:
+def _refusal(kind: Kind, item: NewItem, snapshot: Snapshot) -> str:
     """Tell why this provider would alter an item; "" if it would not."""
-    if not quirks.rewrites_text:
-        return ""
     names = (item.label, *item.attributes, *item.attributes.values())
+    if kind is Kind.ITEM and not snapshot.keeps_lines and not values.is_line(item):
+        return NO_LINE
+    if kind is not Kind.ITEM and snapshot.quirks.text_is_a_line and values.begins_with_feed(names):
+        return ALTERED_NAME
+    if not snapshot.quirks.rewrites_text:
+        return ""
     if any(ord(character) < 0x20 or ord(character) == 0x7F for name in names for character in name):
         return ALTERED_NAME
     if b"{REF:" in item.secret.value.reveal() or any("{REF:" in name for name in names):
@@ -213,7 +218,7 @@ def _beside(place: Place, number: int) -> Place:
 
 
 def _moved(item: NewItem, place: Place) -> NewItem:
-    entry: Entry = codec.decode_entry(item.attributes.get(codec.TYPE), item.secret)
+    entry: Entry = codec.decode_entry(item.attributes, item.secret)
     return codec.encode_entry(FolderName(place.folder), Key(place.key), entry)
 
 

@@ -110,6 +110,8 @@ class Snapshot:
     items: Mapping[ItemId, ItemInfo]
     secrets: Mapping[ItemId, ItemSecret]
     quirks: Quirks
+    keeps_lines: bool = True
+    """Whether text that is more than a line of a key file is safe in this very collection."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from kwallet_bridge.migrate.plan import make_plan
 from kwallet_bridge.migrate.rows import Action, Outcome, Plan, Policy, Result, Row, Snapshot, Wish
 from kwallet_bridge.migrate.snapshot import find_collection, take_snapshot
 from kwallet_bridge.migrate.verify import verify
+from kwallet_bridge.secretservice.text_keyrings import MEANING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +37,12 @@ class OpenStore:
     hang_up: Callable[[], None] = lambda: None
     count_unreadable: Callable[[CollectionId], int] = lambda _: 0
     """How many items of an unlocked collection it cannot read, and so does not list."""
+    is_text: Callable[[CollectionId], bool | None] = lambda _: False
+    """Whether a collection's file is plain text, not encrypted; None where that is not known."""
+
+    def keeps_lines(self, collection: CollectionId) -> bool:
+        """Tell whether any text is safe in a collection, whoever wrote it."""
+        return not self.backend.quirks.text_is_a_line or self.is_text(collection) is False
 
     async def close(self) -> None:
         """Let go of it."""
@@ -92,8 +99,14 @@ async def plan_job(
     if job.repair and collection is None and job.wallet != opened.default_wallet:
         raise WalletNotFoundError(f"there is no collection {job.wallet}")
     job.snapshot = await take_snapshot(
-        opened.backend, collection, job.wishes, with_folders=job.repair
+        opened.backend,
+        collection,
+        job.wishes,
+        with_folders=job.repair,
+        keeps_lines=collection is None or opened.keeps_lines(collection),
     )
+    if collection is not None and opened.is_text(collection) and MEANING not in job.warnings:
+        job.warnings += (MEANING,)
     if job.repair:
         job.plan = plan_repair(job.snapshot, job.wallet, decide=decide)
         return job.plan
@@ -123,7 +136,7 @@ async def write_job(
     if run is None:  # nothing to write anywhere, so there is no run
         job.results = [at_rest(row) for row in plan.rows]
         return
-    target = Target(opened.backend, opened.store, job.wallet, plan.collection)
+    target = Target(opened.backend, opened.store, job.wallet, plan.collection, opened.keeps_lines)
     applier = Applier(target, snapshot, journal, run, watcher.step)
     try:
         if plan.writes:

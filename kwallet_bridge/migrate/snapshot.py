@@ -56,6 +56,7 @@ async def take_snapshot(
     wishes: Sequence[Wish],
     *,
     with_folders: bool = False,
+    keeps_lines: bool = True,
 ) -> Snapshot:
     """Read what a plan needs of a collection; it is unlocked first.
 
@@ -73,7 +74,8 @@ async def take_snapshot(
     wanted = find_candidates(wishes, infos, backend.quirks)
     if with_folders:
         wanted |= {info.id for info in infos.values() if codec.FOLDER in info.attributes}
-    return Snapshot(collection, infos, await read_secrets_of(backend, wanted), backend.quirks)
+    secrets = await read_secrets_of(backend, wanted)
+    return Snapshot(collection, infos, secrets, backend.quirks, keeps_lines)
 
 
 async def read_secrets_of(

@@ -13,10 +13,10 @@ from kwallet_bridge.model import Entry, EntryType
 from kwallet_bridge.store import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kwallet_bridge.secret import Secret
-    from kwallet_bridge.store.port import ItemSecret
+    from kwallet_bridge.store.port import ItemSecret, NewItem
 
 DIGEST_BYTES = 32
 
@@ -40,7 +40,18 @@ def canonical_item(kind: Kind, attributes: Mapping[str, str], secret: ItemSecret
         raise ValueError("an item without its secret cannot be compared")
     if kind is Kind.ITEM:
         return secret.value.reveal()
-    return canonical_entry(codec.decode_entry(attributes.get(codec.TYPE), secret))
+    return canonical_entry(codec.decode_entry(attributes, secret))
+
+
+def is_line(item: NewItem) -> bool:
+    """Tell whether an item, just as it is, is safe where text is kept as lines of a key file."""
+    names = (item.label, *item.attributes, *item.attributes.values())
+    return codec.is_line(item.secret.value.reveal()) and not begins_with_feed(names)
+
+
+def begins_with_feed(names: Iterable[str]) -> bool:
+    """Tell whether one of the names begins with a form feed, which a key file drops."""
+    return any(name.startswith("\f") for name in names)
 
 
 def same(first: bytes, second: bytes) -> bool:

@@ -177,7 +177,7 @@ def _from_item(info: ItemInfo, secret: ItemSecret, name: WalletName) -> Wish:
 
 def _current_form(item: NewItem) -> NewItem:
     """Write an entry as we would: ksecretd's and oo7's forms are not found by every program."""
-    entry = codec.decode_entry(item.attributes.get(codec.TYPE), item.secret)
+    entry = codec.decode_entry(item.attributes, item.secret)
     folder, key = item.attributes[codec.FOLDER], item.attributes[codec.KEY]
     return codec.encode_entry(FolderName(folder), Key(key), entry)
 

@@ -15,6 +15,7 @@ SPECIFICATION: Final = Quirks()
 GNOME_KEYRING: Final = Quirks(
     keeps_content_type=False,
     hides_locked_schema=True,
+    text_is_a_line=True,  # also where a password encrypts it: a person may take that away
 )
 KEEPASSXC: Final = Quirks(
     rewrites_text=True,
@@ -51,6 +52,7 @@ UNKNOWN: Final = Quirks(
     default_alias=False,
     labels_are_paths=True,
     leaves_refused_items=True,
+    text_is_a_line=True,
 )
 """For a provider nobody told us of: believe nothing that can be asked."""
 

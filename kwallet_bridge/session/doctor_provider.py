@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.errors import BridgeError, StoreError
 from kwallet_bridge.secretservice import names
 from kwallet_bridge.secretservice.provider import Provider
+from kwallet_bridge.secretservice.text_keyrings import MEANING, is_text_keyring
 from kwallet_bridge.session.census import SECRETS, list_activatable
 from kwallet_bridge.session.findings import Finding, Status
 from kwallet_bridge.session.provider_version import find_version
@@ -69,12 +71,19 @@ async def _look_at(provider: Provider, owner: Owner) -> tuple[str, Finding]:
         await _open_session(provider),
         await _make_round_trip(provider, [path for path in collections if path not in locked]),
     ]
+    notes = []
     if not collections:
         seen.append("there is no collection yet; the first wallet opened makes one")
     elif default in NOBODY and len(collections) > 1:
-        seen.append("without a default alias the wallet of the configured name is taken")
-        return provider.kind, Finding("provider", Status.NOTE, tuple(seen))
-    return provider.kind, Finding("provider", Status.OK, tuple(seen))
+        notes.append("without a default alias the wallet of the configured name is taken")
+    if provider.kind == "gnome-keyring":
+        notes += [
+            f"{path.rpartition('/')[2]}: {MEANING}"
+            for path in collections
+            if is_text_keyring(path, os.environ)
+        ]
+    status = Status.NOTE if notes else Status.OK
+    return provider.kind, Finding("provider", status, (*seen, *notes))
 
 
 def _deviates(provider: Provider, field: str) -> bool:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FOLDER = "server"
 KEY = "user"
 TYPE = "type"
+TRUE_TYPE = "kwallet-type"
+"""An attribute of entries that are filed under another type than their own (see ``as_line``)."""
 SCHEMA = "xdg:schema"
 CONTENT_TYPE = "xdg:content-type"
 
@@ -69,6 +71,15 @@ _PROVIDER_ATTRIBUTES = frozenset(
         "Totp",
     }
 )
+_NO_LINE = re.compile(r"[\n\r\\]|\A[ \t\f]")
+_LINE_ESCAPES = re.compile(r"\\[nrt\\]")
+_ESCAPED = {
+    r"\n": r"\u000a",
+    r"\r": r"\u000d",
+    r"\t": r"\u0009",
+    r"\\": r"\u005c",
+}
+"""JSON's short escapes that a key file knows too, and how JSON may write them otherwise."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 _ROUND_BRACES = str.maketrans("{}", "()")
@@ -102,6 +113,8 @@ def is_ours(attributes: Mapping[str, str]) -> bool:
 
 def entry_type(attributes: Mapping[str, str]) -> EntryType:
     """Tell an entry's type; an absent or unknown ``type`` reads as a password, as KDE does."""
+    if attributes.get(TYPE) == "base64" and attributes.get(TRUE_TYPE) == "plaintext":
+        return EntryType.PASSWORD
     return _TYPES.get(attributes.get(TYPE, ""), EntryType.PASSWORD)
 
 
@@ -207,6 +220,55 @@ def without_placeholders(item: NewItem) -> NewItem:
     return as_octets(made) if item.secret.value.reveal().count(b"{") > 1 else made
 
 
+def as_taken(item: NewItem, quirks: Quirks) -> NewItem:
+    """Build the same entry or marker in the form that a provider gives back unaltered.
+
+    Raises:
+        InvalidNameError: The provider would file it under another name.
+    """
+    if quirks.rewrites_text:
+        item = without_placeholders(item)
+    return as_line(item) if quirks.text_is_a_line else item
+
+
+def as_line(item: NewItem) -> NewItem:
+    """Build the same entry for providers that may keep a text as a line of a key file.
+
+    A password with a line end, a backslash or a blank at its beginning becomes base64 under
+    ``type=base64``, where QtKeychain looks when it finds no text, and gives the text; one more
+    attribute tells it from a stream. Maps avoid the escapes that such a file knows.
+
+    Raises:
+        InvalidNameError: Such a file drops the beginning of the folder's or the key's name.
+    """
+    attributes = item.attributes
+    if any(attributes.get(name, "").startswith("\f") for name in (FOLDER, KEY)):
+        raise InvalidNameError("this provider drops a form feed that begins a name")
+    kind, value = attributes.get(TYPE), item.secret.value.reveal()
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        return item  # such bytes are kept in hexadecimal
+    if kind == _OWN_TYPES[EntryType.MAP]:
+        text = _LINE_ESCAPES.sub(lambda found: _ESCAPED[found[0]], text)
+        secret = ItemSecret(Secret(text.encode()), item.secret.content_type)
+        return NewItem(item.label, attributes, secret)
+    if kind != _OWN_TYPES[EntryType.PASSWORD] or "\0" in text or not _NO_LINE.search(text):
+        return item
+    filed = {**attributes, TYPE: _OWN_TYPES[EntryType.STREAM], TRUE_TYPE: kind}
+    secret = ItemSecret(Secret(binascii.b2a_base64(value, newline=False)), TEXT)
+    return NewItem(item.label, filed, secret)
+
+
+def is_line(text: bytes) -> bool:
+    """Tell whether a provider that keeps text as a line of a key file would give this back."""
+    try:
+        decoded = text.decode()
+    except UnicodeDecodeError:
+        return True
+    return "\0" in decoded or _NO_LINE.search(decoded) is None
+
+
 def _encode_password(value: bytes) -> ItemSecret:
     try:
         text = qtstream.decode_string(value)
@@ -255,19 +317,19 @@ def _encode_pairs(pairs: Mapping[str, str | None]) -> bytes:
 # --- items to entries ---------------------------------------------------------------------------
 
 
-def decode_entry(type_name: str | None, secret: ItemSecret) -> Entry:
-    """Read an entry out of an item's ``type`` attribute and secret.
+def decode_entry(attributes: Mapping[str, str], secret: ItemSecret) -> Entry:
+    """Read an entry out of an item's attributes and secret.
 
     The content type is not asked: gnome-keyring forgets it.
     """
     value = secret.value.reveal()
-    kind = _TYPES.get(type_name or "", EntryType.PASSWORD)
+    if attributes.get(TYPE) == _OWN_TYPES[EntryType.STREAM]:
+        value = decode_base64_lenient(value)
+    kind = entry_type(attributes)
     if kind is EntryType.PASSWORD:
         return Entry(kind, Secret(_decode_password(value)))
     if kind is EntryType.MAP:
         return Entry(kind, Secret(_decode_map(value)))
-    if type_name == "base64":
-        value = decode_base64_lenient(value)
     return Entry(kind, Secret(value))
 
 

@@ -248,7 +248,7 @@ class EntryStore:
             found = await self._writer.read_secrets(site, (row.id,))
             secret = found.get(row.id)
             if secret is not None and not (index.pending and row.id in index.pending):
-                return codec.decode_entry(row.attributes.get(codec.TYPE), secret)
+                return codec.decode_entry(row.attributes, secret)
             row = UNSURE
         raise StoreConflictError("another program keeps changing this entry")
 
@@ -269,8 +269,7 @@ class EntryStore:
             secrets = await self._writer.read_secrets(site, ids)
             if len(secrets) == len(ids) and site.index.pending.isdisjoint(ids):
                 return {
-                    key: codec.decode_entry(row.attributes.get(codec.TYPE), secrets[row.id])
-                    for key, row in chosen
+                    key: codec.decode_entry(row.attributes, secrets[row.id]) for key, row in chosen
                 }
             for item in ids:
                 if item not in secrets:

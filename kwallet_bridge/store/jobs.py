@@ -62,7 +62,7 @@ class Jobs:
             secrets = await self._writer.read_secrets(site, [old[0].id])
             if old[0].id not in secrets:
                 raise EntryNotFoundError("the entry was removed meanwhile")
-            entry = codec.decode_entry(old[0].attributes.get(codec.TYPE), secrets[old[0].id])
+            entry = codec.decode_entry(old[0].attributes, secrets[old[0].id])
             with site.changes.own() as mine:
                 await self._writer.write(site, folder, new_key, entry=entry, mine=mine)
                 await self._delete(site, old, mine)

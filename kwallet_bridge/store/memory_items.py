@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kwallet_bridge.store.port import ItemId, NewItem, Quirks
+
+_LINE_ESCAPE = re.compile(rb"\\([snrt\\])|\\\Z")
+_MEANT = {b"s": b" ", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\"}
 
 
 @dataclass(slots=True)
@@ -85,6 +89,21 @@ def shown(held: Item, quirks: Quirks) -> ItemSecret:
 def with_value(item: NewItem, value: bytes) -> NewItem:
     """Give an item another secret."""
     return replace(item, secret=ItemSecret(Secret(value), item.secret.content_type))
+
+
+def read_line(value: bytes) -> bytes:
+    """Read text again that was a key file's line, as gnome-keyring does without a password.
+
+    What follows a line feed is gone; the real program may refuse its whole file.
+    """
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return value
+    if b"\0" in value:
+        return value
+    line = value.partition(b"\n")[0].removesuffix(b"\r").lstrip(b" \t\f\r")
+    return _LINE_ESCAPE.sub(lambda found: _MEANT.get(found[1] or b"", b""), line)
 
 
 def rewrite_map(value: bytes) -> bytes:

@@ -17,6 +17,7 @@ from kwallet_bridge.secret import Secret
 from kwallet_bridge.store.memory_items import (
     Box,
     Item,
+    read_line,
     rewrite_map,
     with_value,
 )
@@ -228,5 +229,8 @@ class MemoryProvider:
         box.items.clear()
         for held in kept:
             held.attributes = dict(held.saved)
+            if self._quirks.text_is_a_line:
+                line = read_line(held.secret.value.reveal())
+                held.secret = ItemSecret(Secret(line), held.secret.content_type)
             self._numbers += 1
             box.items[ItemId(f"{collection}/{self._numbers}")] = held

@@ -68,6 +68,9 @@ class Quirks:
     """A collection's label becomes a file's path: ``/``, ``.`` and ``..`` must not reach it."""
     leaves_refused_items: bool = False
     """An item the provider refuses stays behind with an empty secret."""
+    text_is_a_line: bool = False
+    """Text may become a line of a key file: line ends, backslashes and blanks at its beginning come
+    back altered after a restart, or make the whole collection unreadable."""
     collections_come_late: bool = False
     """The provider owns its name before its collections are there."""
     looks_at_clients: bool = False

@@ -67,7 +67,7 @@ class Writer:
         item = codec.encode_entry(folder, key, entry)
         new_folder, old = await self._look(site, folder, key)
         mine.update(row.id for row in old)
-        item = self._as_taken(item)
+        item = codec.as_taken(item, self._backend.quirks)
         job = _Job(site, folder, key, entry, item, list(old), mine, {})
         if not self._in_place(job):
             job.held = await self.read_secrets(site, [row.id for row in old])
@@ -86,7 +86,7 @@ class Writer:
 
     async def write_marker(self, site: Site, folder: FolderName, mine: set[ItemId]) -> None:
         """Make a folder exist without entries."""
-        item = self._as_taken(codec.folder_marker(folder))
+        item = codec.as_taken(codec.folder_marker(folder), self._backend.quirks)
         made = await self._create(site, item, mine)
         if made not in await self._finder.search(site, item.attributes):
             raise ReadBackError("the store does not keep an empty folder")
@@ -229,9 +229,6 @@ class Writer:
             await self._backend.delete_item(row.id)
             job.site.check()
 
-    def _as_taken(self, item: NewItem) -> NewItem:
-        return codec.without_placeholders(item) if self._backend.quirks.rewrites_text else item
-
     async def _create(self, site: Site, item: NewItem, mine: set[ItemId]) -> ItemId:
         made = await self._backend.create_item(site.collection, item, replace=True)
         mine.add(made)
@@ -252,7 +249,7 @@ class Writer:
         secret = secrets.get(made)
         if secret is None or made not in found:
             return False, found
-        back = codec.decode_entry(job.item.attributes[codec.TYPE], secret)
+        back = codec.decode_entry(job.item.attributes, secret)
         return back == job.entry or self._lost_nulls(job.entry, back), found
 
     def _lost_nulls(self, entry: Entry, back: Entry) -> bool:

@@ -11,7 +11,7 @@ import support.fake_items
 import support.fake_provider
 import support.fake_sessions
 from support.fake_provider import FakeProvider
-from support.item_contract import ItemContract
+from support.item_contract import ItemContract, Restart
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
@@ -63,6 +63,18 @@ async def backend(
 def collection(fake: FakeProvider) -> CollectionId:
     """The stand-in's only collection."""
     return CollectionId(next(iter(fake.vault.collections)))
+
+
+@pytest.fixture
+def restart(fake: FakeProvider, collection: CollectionId) -> Restart:
+    """Restart the stand-in."""
+
+    async def again() -> CollectionId:
+        await fake.restart()
+        fake.show_late_collections()
+        return collection
+
+    return again
 
 
 class TestItemsOverFake(ItemContract):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.backends import attributes_of, make_item, store_text
 from support.entries import password
-from support.item_contract import ItemContract
+from support.item_contract import ItemContract, Restart
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.errors import (
@@ -53,6 +53,20 @@ async def collection(backend: SecretServiceBackend) -> CollectionId:
     found = await backend.read_alias("default")
     assert found is not None
     return found
+
+
+@pytest.fixture
+def restart(backend: SecretServiceBackend, gnome_keyring: GnomeKeyring) -> Restart:
+    """Restart the program."""
+
+    async def again() -> CollectionId:
+        gnome_keyring.restart()
+        found = await backend.read_alias("default")
+        assert found is not None
+        await backend.unlock(found)
+        return found
+
+    return again
 
 
 class TestItemsOverGnomeKeyring(ItemContract):

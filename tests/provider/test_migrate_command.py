@@ -9,11 +9,17 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from support.migrated import connect, read_everything
 from support.paths import ROOT, VECTORS
 from support.peers import SECRETS, GnomeKeyring
+from support.private_bus import private_bus
+
+from kwallet_bridge.qtstream import encode_map, encode_string
+from kwallet_bridge.secretservice.text_keyrings import MEANING
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.private_bus import PrivateBus
@@ -154,3 +160,81 @@ def test_a_keyring_file_is_a_destination(bus: PrivateBus) -> None:
     assert wallet["verified"] == len(wallet["rows"])
     undone = bridge(bus, "migrate", *store, "--undo", "last")
     assert undone.returncode == 0, undone.stderr
+
+
+PEM = "-----BEGIN KEY-----\nYQ\\n==\n-----END KEY-----\n"
+EXPORT = f"""<?xml version="1.0" encoding="UTF-8"?>
+<wallet name="kdewallet">
+ <folder name="Keys">
+  <password name="pem">{PEM}</password>
+  <password name="backslashes">\\\\server\\new</password>
+  <map name="map"><mapEntry name="a\\n">\tx\\</mapEntry></map>
+ </folder>
+</wallet>
+"""
+
+
+@pytest.fixture
+def text_keyring(bus: PrivateBus) -> Iterator[GnomeKeyring]:
+    """A gnome-keyring without a password: its file is text."""
+    with GnomeKeyring(bus, password="") as peer:
+        yield peer
+
+
+async def read_all(bus: PrivateBus) -> dict[str, bytes]:
+    """Read every entry as programs are given it."""
+    opened = await connect(bus.address)
+    try:
+        found = await read_everything(opened)
+        return {key: value for folder in found.values() for key, (_, value) in folder.items()}
+    finally:
+        await opened.close()
+
+
+async def test_what_a_keyring_without_a_password_gives_back(
+    bus: PrivateBus, text_keyring: GnomeKeyring
+) -> None:
+    """The command says that nothing is encrypted; after a restart all is there, and is undone."""
+    (bus.home / "export.xml").write_text(EXPORT)
+    done = bridge(bus, "migrate", str(bus.home / "export.xml"))
+    assert done.returncode == 0, done.stderr
+    assert f"warning: {MEANING}" in done.stdout
+    text_keyring.restart()
+    assert await read_all(bus) == {
+        "pem": encode_string(PEM),
+        "backslashes": encode_string("\\\\server\\new"),
+        "map": encode_map({"a\\n": "\tx\\"}),
+    }
+    undone = bridge(bus, "migrate", "--undo", "last")
+    assert (undone.returncode, undone.stdout) == (0, "3 removed\n")
+    text_keyring.restart()
+    assert await read_all(bus) == {}
+
+
+async def test_another_programs_lines_are_not_put_where_they_would_be_lost(
+    bus: PrivateBus, text_keyring: GnomeKeyring
+) -> None:
+    """An item that is no KWallet entry keeps its form, so it stays out of a file of text."""
+    with private_bus() as other, GnomeKeyring(other):
+        for name, secret in (("key", PEM), ("word", "plain")):
+            command = ["secret-tool", "store", "--label", name, "program", name]
+            other.run(command, stdin=secret)
+        done = bridge(bus, "copy", "--json", "--from", f"secret-service@{other.address}")
+    assert done.returncode == 3, done.stderr
+    (wallet,) = json.loads(done.stdout)["wallets"]
+    ends = {row["label"]: (row["outcome"], row.get("reason")) for row in wallet["rows"]}
+    assert ends == {
+        "key": ("unsupported", "lost-by-unencrypted-keyring"),
+        "word": ("created", None),
+    }
+    text_keyring.restart()
+    assert bus.run(["secret-tool", "lookup", "program", "word"]).stdout == "plain"
+
+
+def test_the_doctor_names_a_keyring_without_a_password(
+    bus: PrivateBus, text_keyring: GnomeKeyring
+) -> None:
+    """One line of ``doctor`` says which keyring is not encrypted and what that means."""
+    assert text_keyring.process is not None
+    lines = bridge(bus, "doctor").stdout.splitlines()
+    assert [line.strip() for line in lines if MEANING in line] == [f"login: {MEANING}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from support.peers import PASSWORD, GnomeKeyring
 from support.store_contract import StoreContract, World
 
 from kwallet_bridge.bus.connection import BusConnection
@@ -13,7 +14,6 @@ from kwallet_bridge.store.entries import EntryStore
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from support.peers import GnomeKeyring
     from support.private_bus import PrivateBus
 
 
@@ -42,23 +42,23 @@ class GnomeKeyringWorld(World):
         await self.open()
 
 
+@pytest.mark.parametrize("password", [PASSWORD, ""], ids=["encrypted", "as text"])
 class TestStoreOverGnomeKeyring(StoreContract):
-    """The contract over the real program."""
+    """The contract over the real program, with a password and with a file of plain text."""
 
     @pytest.fixture
-    async def world(
-        self, bus: PrivateBus, gnome_keyring: GnomeKeyring
-    ) -> AsyncIterator[GnomeKeyringWorld]:
+    async def world(self, bus: PrivateBus, password: str) -> AsyncIterator[GnomeKeyringWorld]:
         """Give a fresh keyring."""
-        ours = await BusConnection.connect(bus.address)
-        theirs = await BusConnection.connect(bus.address)
-        world = GnomeKeyringWorld(
-            gnome_keyring,
-            SecretServiceBackend(ours, service_name=gnome_keyring.name),
-            SecretServiceBackend(theirs, service_name=gnome_keyring.name),
-        )
-        await world.open()
-        yield world
-        await world.store.close()
-        ours.close()
-        theirs.close()
+        with GnomeKeyring(bus, password=password) as keyring:
+            ours = await BusConnection.connect(bus.address)
+            theirs = await BusConnection.connect(bus.address)
+            world = GnomeKeyringWorld(
+                keyring,
+                SecretServiceBackend(ours, service_name=keyring.name),
+                SecretServiceBackend(theirs, service_name=keyring.name),
+            )
+            await world.open()
+            yield world
+            await world.store.close()
+            ours.close()
+            theirs.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.item_contract import ItemContract
+from support.item_contract import ItemContract, Restart
 from support.keyrings import PASSWORD, QUICK
 from support.store_contract import StoreContract, World
 
@@ -111,6 +111,17 @@ class TestKeyringFileItems(ItemContract):
     def collection(self) -> CollectionId:
         """Name the default collection."""
         return MAIN
+
+    @pytest.fixture
+    def restart(self, backend: KeyringFileBackend) -> Restart:
+        """Forget the file and read it again."""
+
+        async def again() -> CollectionId:
+            await backend.lock(MAIN)
+            await backend.unlock(MAIN)
+            return MAIN
+
+        return again
 
 
 @pytest.mark.parametrize(("spec", "tells_content_type"), [("file", False), ("oo7-file", True)])

@@ -76,6 +76,50 @@ EXAMPLES: dict[str, Entry] = {
     "map that is JSON": raw_map(b'{"a":"b"}'),
 }
 
+NASTY: tuple[str, ...] = (
+    "a\nb",
+    "a\nb=c",
+    "a\n[x]\nsecret=z",
+    "a\n# b\n",
+    "\na",
+    "a\n",
+    "\n",
+    "a\r\nb\r\n",
+    "a\rb",
+    "a\r",
+    "\ra",
+    " a",
+    "a ",
+    "   ",
+    "\ta",
+    "a\t",
+    "\t",
+    "\fa",
+    "\va",
+    "a\\b",
+    "a\\",
+    "\\",
+    "\\\\",
+    r"a\nb",
+    r"a\sb",
+    r"a\tb\rc",
+    r"a\u0041\x41\101",
+    r"\"quoted\"",
+    r"C:\new\table\{TITLE}",
+    '{"a": "b\\n"}',
+    "[keyring]",
+    "#comment",
+    "a=b;c=d;",
+    "\ufeffa",
+    "\u00a0a\u2028b\u0085",
+    "\x01\x08\x1b\x7f",
+    "a\0b\nc",
+    "\ufffe\U0001f511\ufffd",
+    "YQpi",
+    "-----BEGIN KEY-----\nYQpi\\nYQ==\n-----END KEY-----\n",
+)
+"""Forty texts that some format somewhere takes for something else."""
+
 TEXT = st.text(st.characters(codec=None), max_size=12)
 BYTES = st.binary(max_size=40)
 ENTRIES = st.one_of(

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kwallet_bridge.store.memory_items import read_line
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -255,6 +257,8 @@ class FakeVault:
                     del collection.items[item.path]
                 if self.quirks.setters_forgotten:
                     item.attributes = dict(item.written)
+                if self.quirks.text_is_a_line:
+                    item.secret = read_line(item.secret)
 
 
 def has(item: FakeItem, wanted: Mapping[str, str]) -> bool:

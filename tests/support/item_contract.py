@@ -3,50 +3,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from kwallet_bridge.errors import StoreRefusedError
 from kwallet_bridge.secret import Secret
+from kwallet_bridge.store import codec
 from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemSecret, ItemTouched
 from support.backends import TEXT, attributes_of, make_item, store_text
+from support.entries import NASTY
 
 VALUES = {
     "empty": b"",
     "one byte": b"x",
     "a block": b"0123456789abcdef",
-    "unicode": "Grüße, 世界 😀\n".encode(),
+    "unicode": "Grüße, 世界 😀".encode(),
     "long": b"z" * (1 << 20),
 }
 NAMES = ("plain", "", "a/b", "Ключ", "שלום", "π😀", "new\nline", "{TITLE}", "x" * 5000)
 
 
+Restart = Callable[[], Awaitable[CollectionId]]
+"""Ends the provider, starts it again, and gives the collection, unlocked."""
+
+
 class ItemContract:
-    """Fixtures needed: ``backend`` and ``collection``, an unlocked empty collection's id."""
+    """Fixtures needed: ``backend``, ``collection``, an unlocked empty one's id, and ``restart``.
+
+    What is written is read after the provider's restart: a running one may show from memory what
+    its file has lost.
+    """
 
     @pytest.mark.parametrize("name", VALUES)
     async def test_a_secret_comes_back(
-        self, backend: ItemBackend, collection: CollectionId, name: str
+        self, backend: ItemBackend, collection: CollectionId, restart: Restart, name: str
     ) -> None:
-        """What is stored is what is read, byte for byte."""
+        """What is stored is what is read, byte for byte, at once and after a restart."""
         item = await backend.create_item(collection, make_item("k", VALUES[name]), replace=True)
         found = await backend.read_secrets([item])
         assert found[item].value.reveal() == VALUES[name]
+        (item,) = await backend.search(await restart(), {"user": "k"})
+        found = await backend.read_secrets([item])
+        assert found[item].value.reveal() == VALUES[name]
 
-    async def test_bytes_come_back(self, backend: ItemBackend, collection: CollectionId) -> None:
+    async def test_bytes_come_back(
+        self, backend: ItemBackend, collection: CollectionId, restart: Restart
+    ) -> None:
         """Any bytes survive as an octet stream."""
         data = bytes(range(256)) * 3
-        new = make_item("k", data, content_type="application/octet-stream")
-        item = await backend.create_item(collection, new, replace=True)
+        new = make_item("k", data, content_type=codec.OCTETS)
+        await backend.create_item(collection, new, replace=True)
+        (item,) = await backend.search(await restart(), {"user": "k"})
         assert (await backend.read_secrets([item]))[item].value.reveal() == data
+
+    async def test_nasty_texts_come_back(
+        self, backend: ItemBackend, collection: CollectionId, restart: Restart
+    ) -> None:
+        """Texts that formats stumble over survive, but those a quirk says are lost as text."""
+        lines = backend.quirks.text_is_a_line
+        texts = [text for text in NASTY if not lines or codec.is_line(text.encode())]
+        for number, text in enumerate(texts):
+            new = make_item(str(number), text.encode(), content_type=codec.OCTETS)
+            await backend.create_item(collection, new, replace=True)
+        found = await backend.search(await restart(), {})
+        infos, secrets = await backend.read_items(found), await backend.read_secrets(found)
+        back = {int(infos[item].attributes["user"]): secrets[item] for item in found}
+        assert [back[n].value.reveal().decode() for n in range(len(texts))] == texts
 
     @pytest.mark.parametrize("key", NAMES)
     async def test_names_come_back_and_are_found(
-        self, backend: ItemBackend, collection: CollectionId, key: str
+        self, backend: ItemBackend, collection: CollectionId, restart: Restart, key: str
     ) -> None:
-        """Any text is an attribute's value that search finds, alone."""
+        """Any text is an attribute's value that search finds, alone, after a restart too."""
         await store_text(backend, collection, "other", "o")
         item = await store_text(backend, collection, key, "v")
         assert list(await backend.search(collection, {"user": key})) == [item]
+        (item,) = await backend.search(await restart(), {"user": key})
         info = (await backend.read_items([item]))[item]
         assert attributes_of(info) == make_item(key, b"").attributes
         assert info.label == f"F/{key}"
@@ -62,12 +95,13 @@ class ItemContract:
         assert list(await backend.search(collection, {"server": "F", "user": "none"})) == []
 
     async def test_replacing_leaves_one(
-        self, backend: ItemBackend, collection: CollectionId
+        self, backend: ItemBackend, collection: CollectionId, restart: Restart
     ) -> None:
         """Writing the same attributes again leaves one item, with the later secret."""
         await store_text(backend, collection, "k", "old")
         item = await store_text(backend, collection, "k", "new")
         assert list(await backend.search(collection, {"user": "k"})) == [item]
+        (item,) = await backend.search(await restart(), {"user": "k"})
         assert (await backend.read_secrets([item]))[item].value.reveal() == b"new"
 
     async def test_adding_makes_twins(self, backend: ItemBackend, collection: CollectionId) -> None:

@@ -89,6 +89,17 @@ class Peer:
         self.start()
 
 
+TEXT_KEYRING = """\
+[keyring]
+display-name=Login
+ctime=1700000000
+mtime=0
+lock-on-idle=false
+lock-after=false
+"""
+"""What gnome-keyring leaves when a person gives it an empty password."""
+
+
 class GnomeKeyring(Peer):
     """gnome-keyring with the unlocked collection ``login`` as ``default``."""
 
@@ -97,15 +108,22 @@ class GnomeKeyring(Peer):
     def __init__(
         self, bus: PrivateBus, *, password: str = PASSWORD, inside_root: bool = False
     ) -> None:
+        """Use a keyring of this password; without one its file is text, and no key is needed."""
         super().__init__(bus)
         self.password = password
         self._inside_root = inside_root
 
+    @property
+    def file(self) -> Path:
+        """Where the collection is kept."""
+        return self.bus.data / "keyrings/login.keyring"
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start it; a wrong ``password`` leaves the collection locked."""
-        keyrings = self.bus.data / "keyrings"
-        keyrings.mkdir(parents=True, exist_ok=True)
-        (keyrings / "default").write_text("login", encoding="utf-8")
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        (self.file.parent / "default").write_text("login", encoding="utf-8")
+        if not self.password and not self.file.exists():
+            self.file.write_text(TEXT_KEYRING, encoding="utf-8")
         return self.bus.start(
             ["/usr/bin/gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets"],
             stdin=self.password.encode(),

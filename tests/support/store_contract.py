@@ -20,7 +20,7 @@ from kwallet_bridge.secret import Secret
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, ItemSecret, NewItem
 from kwallet_bridge.store.wallets import FoldersTouched, FolderTouched, StoreEvent, WalletState
-from support.entries import EXAMPLES, password, stream, text_map
+from support.entries import EXAMPLES, NASTY, password, stream, text_map
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -148,10 +148,40 @@ class StoreContract:
         assert await world.store.has_folder(world.wallet, FolderName("empty"))
         assert await world.store.list_entries(world.wallet, FolderName("empty")) == {}
 
+    async def test_nasty_texts_survive_a_restart(self, world: World) -> None:
+        """Forty nasty texts, as passwords, in maps and as bytes, are what they were, each type too.
+
+        What a running provider gives back proves nothing: it may write what it cannot read.
+        """
+        made: dict[Key, Entry] = {}
+        for number, text in enumerate(NASTY):
+            made[Key(f"{number} password")] = password(text)
+            made[Key(f"{number} map")] = text_map({text: text, "k": f"x{text}"})
+            made[Key(f"{number} stream")] = stream(text.encode())
+        for key, entry in made.items():
+            await world.store.write(world.wallet, F, key, entry)
+        await world.restart()
+        found = await world.store.read_many(world.wallet, F, lambda _key, _type: True)
+        assert {key: found.get(key) for key in made} == made
+        types = await world.store.list_entries(world.wallet, F)
+        assert dict(types) == {key: entry.type for key, entry in made.items()}
+
+    async def test_a_nasty_text_is_replaced_and_replaces(self, world: World) -> None:
+        """Whatever form a text is kept in, the next value takes its place, after a restart too."""
+        steps = [password("a\nb"), stream(b"a\nb"), password("x"), password("\\"), password("y z")]
+        for entry in [*steps, text_map({"a": "\n"}), password(" c\n")]:
+            await world.store.write(world.wallet, F, K, entry)
+            assert await world.store.read(world.wallet, F, K) == entry
+            assert await world.store.entry_type(world.wallet, F, K) is entry.type
+            assert len(await world.items(server=F, user=K)) == 1
+        await world.restart()
+        assert await world.store.read(world.wallet, F, K) == password(" c\n")
+
     async def test_a_large_value_survives(self, world: World) -> None:
-        """A value of one mebibyte reads back."""
+        """A value of one mebibyte is there after the restart."""
         entry = stream(bytes(range(256)) * 4096)
         await world.store.write(world.wallet, F, K, entry)
+        await world.restart()
         assert await world.store.read(world.wallet, F, K) == entry
 
     @pytest.mark.parametrize("name", ODD_NAMES)
@@ -159,6 +189,9 @@ class StoreContract:
         """Folder and key may be any text that D-Bus carries, and are told apart exactly."""
         folder, key = FolderName(ODD_NAMES[name]), Key(ODD_NAMES[name])
         assert await world.store.write(world.wallet, folder, key, password("x")) is True
+        assert await world.store.list_entries(world.wallet, folder) == {key: EntryType.PASSWORD}
+        assert await world.store.read(world.wallet, folder, key) == password("x")
+        await world.restart()
         assert await world.store.list_entries(world.wallet, folder) == {key: EntryType.PASSWORD}
         assert await world.store.read(world.wallet, folder, key) == password("x")
         assert await world.store.read(world.wallet, folder, Key(key + "x")) is None
@@ -210,6 +243,10 @@ class StoreContract:
             await world.store.rename(world.wallet, F, Key(name), new_key=Key("new " + name))
             assert await world.store.read(world.wallet, F, Key("new " + name)) == entry
             assert await world.store.read(world.wallet, F, Key(name)) is None
+        await world.restart()
+        for name, entry in world.examples().items():
+            assert await world.store.read(world.wallet, F, Key("new " + name)) == entry
+            assert await world.store.read(world.wallet, F, Key(name)) is None
 
     async def test_rename_refuses_what_is_taken(self, world: World) -> None:
         """A taken key, the same key and a missing entry are refused and nothing is changed."""
@@ -233,6 +270,8 @@ class StoreContract:
         assert await world.store.write(world.wallet, F, K, password("x")) is False
         marker = {"server": F, "type": "folder", "xdg:schema": "org.kde.KWallet.Folder"}
         assert await world.items(type="folder") == [(marker, b"")]
+        await world.restart()
+        assert await world.store.create_folder(world.wallet, F) is False
         assert await world.store.remove_folder(world.wallet, F) is True
         assert await world.store.remove_folder(world.wallet, F) is False
         assert await world.items() == []
@@ -281,6 +320,7 @@ class StoreContract:
         await world.store.rename(world.wallet, F, K, new_key=Key("new"))
         await world.store.remove(world.wallet, F, Key("new"))
         await world.store.remove_folder(world.wallet, F)
+        await world.restart()
         left = sorted(attributes["xdg:schema"] for attributes, _value in await world.items())
         assert left == sorted(attributes["xdg:schema"] for attributes in foreign)
         assert all(value == b"theirs" for _attributes, value in await world.items())
@@ -318,6 +358,8 @@ class StoreContract:
         """Of many writes at once to one key the last started is what stays, as one item."""
         entries = [password("1"), stream(b"2"), text_map({"3": "3"}), password("4")]
         await asyncio.gather(*(world.store.write(world.wallet, F, K, entry) for entry in entries))
+        assert await world.store.read(world.wallet, F, K) == entries[-1]
+        await world.restart()
         assert await world.store.read(world.wallet, F, K) == entries[-1]
         assert len(await world.items(server=F, user=K)) == 1
 

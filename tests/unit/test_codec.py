@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import entries
-from support.entries import EXAMPLES, password, raw_password, stream, text_map
+from support.entries import EXAMPLES, NASTY, password, raw_password, stream, text_map
 
 from kwallet_bridge import qtstream
 from kwallet_bridge.errors import CodecError, InvalidNameError
 from kwallet_bridge.model import Entry, EntryType, FolderName, Key
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.store import codec
-from kwallet_bridge.store.port import ItemSecret
+from kwallet_bridge.store.memory_items import read_line
+from kwallet_bridge.store.port import ItemSecret, Quirks
 
 F, K = FolderName("Network/Management"), Key("user@host/path")
 OURS = {"server": F, "user": K, "xdg:schema": "org.qt.keychain"}
@@ -28,7 +30,8 @@ def item(entry: Entry) -> tuple[str, str, bytes]:
 
 def back(type_name: str | None, value: bytes) -> tuple[EntryType, bytes]:
     """Show what an item of others reads as."""
-    entry = codec.decode_entry(type_name, ItemSecret(Secret(value)))
+    attributes = {} if type_name is None else {"type": type_name}
+    entry = codec.decode_entry(attributes, ItemSecret(Secret(value)))
     return entry.type, entry.value.reveal()
 
 
@@ -38,14 +41,14 @@ def test_every_kind_of_entry_survives(name: str, content_type: str) -> None:
     """An entry reads back byte for byte, whatever content type the provider gives back."""
     entry = EXAMPLES[name]
     type_name, _content_type, value = item(entry)
-    assert codec.decode_entry(type_name, ItemSecret(Secret(value), content_type)) == entry
+    assert codec.decode_entry({"type": type_name}, ItemSecret(Secret(value), content_type)) == entry
 
 
 @given(entries.ENTRIES)
 def test_any_entry_survives(entry: Entry) -> None:
     """Arbitrary bytes of every entry type read back byte for byte."""
     type_name, _content_type, value = item(entry)
-    assert codec.decode_entry(type_name, ItemSecret(Secret(value))) == entry
+    assert codec.decode_entry({"type": type_name}, ItemSecret(Secret(value))) == entry
 
 
 @given(entries.ENTRIES)
@@ -123,7 +126,7 @@ def test_maps_are_json_objects_of_strings(value: dict[str, str]) -> None:
 
 def test_raw_passwords_read_as_no_text() -> None:
     """Bytes that are no QString give the empty text and themselves."""
-    entry = codec.decode_entry("plaintext", codec.encode_value(raw_password(b"hello")))
+    entry = codec.decode_entry({"type": "plaintext"}, codec.encode_value(raw_password(b"hello")))
     assert entry.value.reveal() == b"hello"
     assert not qtstream.decode_string_lenient(entry.value.reveal())
 
@@ -190,3 +193,39 @@ def test_provider_attributes_do_not_count() -> None:
     """What providers add by themselves is left out of comparisons."""
     added = {"xdg:content-type": "text/plain", "gkr:compat": "x", "Uuid": "1", "Title": "t"}
     assert codec.own_attributes({**OURS, **added}) == OURS
+
+
+@given(entries.ENTRIES)
+def test_any_entry_survives_as_a_line(entry: Entry) -> None:
+    """In the form for key files an entry reads back, under its type, and every text is one line."""
+    kept = codec.as_line(codec.encode_entry(F, K, entry))
+    assert codec.decode_entry(kept.attributes, kept.secret) == entry
+    assert codec.entry_type(kept.attributes) is entry.type
+    value = kept.secret.value.reveal()
+    assert read_line(value) == value
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_qtkeychain_reads_what_is_no_line(text: str) -> None:
+    """QtKeychain takes text as it is, or decodes what it finds under ``base64``."""
+    kept = codec.as_line(codec.encode_entry(F, K, password(text)))
+    value = kept.secret.value.reveal()
+    if kept.attributes["type"] == "base64":
+        value = base64.b64decode(value, validate=True)
+    assert value.decode() == text
+
+
+def test_streams_are_no_passwords_in_base64() -> None:
+    """Only the attribute of ours tells a password that is kept in base64 from a stream."""
+    kept = codec.as_line(codec.encode_entry(F, K, stream(b"a\nb")))
+    assert codec.TRUE_TYPE not in kept.attributes
+    assert codec.entry_type({"type": "map", codec.TRUE_TYPE: "plaintext"}) is EntryType.MAP
+
+
+@pytest.mark.parametrize(("folder", "key"), [("\fx", "k"), ("F", "\fx")])
+def test_a_name_that_a_key_file_shortens_is_refused(folder: str, key: str) -> None:
+    """A form feed at the beginning of a name would be gone after a restart."""
+    new = codec.encode_entry(FolderName(folder), Key(key), password("x"))
+    assert codec.as_taken(new, Quirks()) == new
+    with pytest.raises(InvalidNameError):
+        codec.as_taken(new, Quirks(text_is_a_line=True))

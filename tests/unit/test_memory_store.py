@@ -32,7 +32,7 @@ class MemoryWorld(World):
 
 
 QUIRKS = {
-    "gnome-keyring": Quirks(keeps_content_type=False),
+    "gnome-keyring": Quirks(keeps_content_type=False, text_is_a_line=True),
     "keepassxc": Quirks(
         rewrites_text=True,
         items_lock_singly=True,
