@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kwallet_bridge.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
 from kwallet_bridge.secretservice import names, reading, writing
-from kwallet_bridge.secretservice.client import MalformedReplyError, ObjectGoneError
+from kwallet_bridge.secretservice.client import (
+    READY_TIMEOUT,
+    MalformedReplyError,
+    ObjectGoneError,
+    next_look,
+)
 from kwallet_bridge.secretservice.link import ProviderLink
 from kwallet_bridge.secretservice.quirks import UNKNOWN
 from kwallet_bridge.secretservice.signals import resolve
@@ -27,11 +32,6 @@ T = TypeVar("T")
 
 CALL_TIMEOUT = 25.0
 START_TIMEOUT = 15.0
-LATE_COLLECTIONS = 15.0
-"""Seconds that a provider which just came gets to show its collections."""
-_FIRST_LOOK = 0.05
-_LAST_LOOK = 1.0
-"""Seconds between two looks at one that is not ready, fewer while it is young."""
 
 
 class SecretServiceBackend:
@@ -126,12 +126,12 @@ class SecretServiceBackend:
         """
         loop = asyncio.get_running_loop()
         age = loop.time() - provider.since
-        if age >= LATE_COLLECTIONS:
+        if age >= READY_TIMEOUT:
             raise StoreUnavailableError("the provider does not show its collections")
         told = asyncio.Event()
         listener: Callable[[BackendEvent], None] = lambda _: told.set()  # noqa: E731
         self._link.listeners.append(listener)
-        timer = loop.call_later(min(max(age, _FIRST_LOOK), _LAST_LOOK), told.set)
+        timer = loop.call_later(next_look(age), told.set)
         try:
             await told.wait()
         finally:

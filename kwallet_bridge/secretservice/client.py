@@ -34,6 +34,10 @@ WireSecret = tuple[str, bytes, bytes, str]
 """The specification's Secret: session, parameters, value, content type."""
 
 CALLS_IN_FLIGHT = 32
+READY_TIMEOUT = 15.0
+"""Seconds that a provider which just came gets to have its objects behind its name."""
+_FIRST_LOOK = 0.05
+_LAST_LOOK = 1.0
 
 
 class ObjectGoneError(StoreRefusedError):
@@ -50,6 +54,11 @@ class ReplyTooLargeError(StoreRefusedError):
 
 class MalformedReplyError(StoreRefusedError):
     """The provider answered in a form the specification does not have."""
+
+
+def next_look(age: float) -> float:
+    """Give the seconds until the next look at a provider that is not ready, fewer while young."""
+    return min(max(age, _FIRST_LOOK), _LAST_LOOK)
 
 
 def translate(error: BusError) -> StoreError:
@@ -88,6 +97,7 @@ class ServiceClient:
         self._bus = bus
         self._timeout = timeout
         self._slots = asyncio.Semaphore(CALLS_IN_FLIGHT)
+        self._since = asyncio.get_running_loop().time()
 
     async def _call(
         self,
@@ -114,11 +124,34 @@ class ServiceClient:
             except BusError as error:
                 raise translate(error) from error
 
+    async def _ask_service(
+        self, interface: str, member: str, signature: str, body: Sequence[object]
+    ) -> Sequence[object]:
+        """Call the service's own object, which a provider may have only after its name.
+
+        Raises:
+            StoreUnavailableError: It had its time.
+        """
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                return await self._call(names.ROOT, interface, member, signature, body)
+            except ObjectGoneError as error:
+                if error.dbus_name not in names.NOT_CALLABLE:
+                    raise
+                age = loop.time() - self._since
+                if age >= READY_TIMEOUT:
+                    raise StoreUnavailableError(
+                        "the Secret Service provider does not offer its service",
+                        dbus_name=error.dbus_name,
+                    ) from error
+            await asyncio.sleep(next_look(age))
+
     # --- Service ---------------------------------------------------------------------------
 
     async def open_session(self, algorithm: str, data: Variant) -> tuple[object, str]:
         """Open a session; gives the provider's output and the session's path."""
-        reply = await self._call(names.ROOT, names.SERVICE, "OpenSession", "sv", [algorithm, data])
+        reply = await self._ask_service(names.SERVICE, "OpenSession", "sv", [algorithm, data])
         output, path = _pair(reply)
         return _unwrap(output), _path(path)
 
@@ -154,13 +187,14 @@ class ServiceClient:
 
     async def read_alias(self, alias: str) -> str:
         """Resolve an alias; ``/`` for none."""
-        return _path(
-            _single(await self._call(names.ROOT, names.SERVICE, "ReadAlias", "s", [alias]))
-        )
+        return _path(_single(await self._ask_service(names.SERVICE, "ReadAlias", "s", [alias])))
 
     async def list_collections(self) -> Sequence[str]:
         """List the paths of all collections."""
-        return _paths(await self.read_property(names.ROOT, names.SERVICE, "Collections"))
+        body = [names.SERVICE, "Collections"]
+        return _paths(
+            _unwrap(_single(await self._ask_service(names.PROPERTIES, "Get", "ss", body)))
+        )
 
     # --- Collection ------------------------------------------------------------------------
 

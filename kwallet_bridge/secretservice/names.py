@@ -45,14 +45,18 @@ NO_SESSION: Final = frozenset(
     }
 )
 
-OBJECT_GONE: Final = frozenset(
+NOT_CALLABLE: Final = frozenset(
     {
-        "org.freedesktop.Secret.Error.NoSuchObject",
         "org.freedesktop.DBus.Error.UnknownObject",
         "org.freedesktop.DBus.Error.UnknownMethod",  # gnome-keyring, for any lost object
         "org.freedesktop.DBus.Error.UnknownInterface",
     }
 )
+"""The object that was called is not there; nothing is said of objects it was asked about."""
+
+OBJECT_GONE: Final = NOT_CALLABLE | {"org.freedesktop.Secret.Error.NoSuchObject"}
+
+NOT_SUPPORTED: Final = "org.freedesktop.DBus.Error.NotSupported"
 
 PROVIDER_GONE: Final = frozenset(
     {

@@ -86,18 +86,19 @@ class Session:
 
 
 async def open_session(client: ServiceClient) -> Session:
-    """Open an encrypted session; a plain one only where the provider refuses.
+    """Open an encrypted session; a plain one only where the provider has no encryption.
 
     Raises:
-        StoreRefusedError: The provider sent an impossible public key, twice.
+        StoreRefusedError: The provider failed, or sent an impossible public key, twice.
+        StoreUnavailableError: It does not offer its service yet.
     """
     try:
         return await _open_encrypted(client)
     except dh.PublicKeyError:
         pass
-    except MalformedReplyError:
-        raise
-    except StoreRefusedError:
+    except StoreRefusedError as error:
+        if error.dbus_name != names.NOT_SUPPORTED:
+            raise
         return await _open_plain(client)
     try:
         return await _open_encrypted(client)

@@ -19,6 +19,7 @@ from kwallet_bridge.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
+from kwallet_bridge.secretservice import client as client_module
 from kwallet_bridge.secretservice import dh
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.store.port import BackendGone, BackendReturned, CollectionId, ItemId
@@ -316,6 +317,58 @@ async def test_plain_only_where_encryption_is_refused(
     await store_text(backend, found.id, "k", "v")
     assert backend.encrypted is False
     assert await secret_of(backend, found.id) == b"v"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "org.freedesktop.DBus.Error.Failed",
+        "org.freedesktop.DBus.Error.AccessDenied",
+        "org.freedesktop.DBus.Error.LimitsExceeded",
+        "org.freedesktop.Secret.Error.IsLocked",
+        "org.freedesktop.Secret.Error.NoSuchObject",
+    ],
+)
+async def test_one_failed_handshake_is_an_error_and_no_more(
+    backend: SecretServiceBackend, collection: CollectionId, fake: FakeProvider, error: str
+) -> None:
+    """Nothing travels in clear because of it, and the next write is encrypted."""
+    fake.fail("OpenSession", Fault(error=error))
+    with pytest.raises(StoreError) as caught:
+        await store_text(backend, collection, "k", "v")
+    assert caught.value.dbus_name == error
+    assert fake.calls["CreateItem"] == 0
+    await store_text(backend, collection, "k", "v")
+    assert backend.encrypted is True
+
+
+@pytest.mark.parametrize("word", ["UnknownObject", "UnknownMethod", "UnknownInterface"])
+async def test_a_provider_without_its_objects_is_waited_for(
+    bus: PrivateBus, backend: SecretServiceBackend, fake: FakeProvider, word: str
+) -> None:
+    """A provider owns its name before its objects are there: asked again, and encrypted."""
+    error = f"org.freedesktop.DBus.Error.{word}"
+    for member in ("Get", "ReadAlias", "OpenSession"):
+        fake.fail(member, *[Fault(error=error)] * 2)
+    (found,) = await backend.collections()
+    await store_text(backend, found.id, "k", "v")
+    assert backend.encrypted is True
+    assert await secret_of(backend, found.id) == b"v"
+
+
+async def test_a_provider_that_never_has_objects_is_an_error(
+    bus: PrivateBus,
+    backend: SecretServiceBackend,
+    fake: FakeProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is given up in time, and not for one that has no encryption."""
+    (found,) = await backend.collections()
+    monkeypatch.setattr(client_module, "READY_TIMEOUT", 0.1)
+    fake.fail("OpenSession", *[Fault(error="org.freedesktop.DBus.Error.UnknownMethod")] * 50)
+    with pytest.raises(StoreUnavailableError):
+        await store_text(backend, found.id, "k", "v")
+    assert backend.encrypted is None
 
 
 async def test_an_item_left_out_is_told_apart(

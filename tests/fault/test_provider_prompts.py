@@ -287,7 +287,7 @@ async def test_a_provider_that_never_gets_ready_has_no_absent_wallets(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Collections that are named but never there are an error, not an empty list."""
-    monkeypatch.setattr(backend_module, "LATE_COLLECTIONS", 0.2)
+    monkeypatch.setattr(backend_module, "READY_TIMEOUT", 0.2)
     await pair.fake.restart()
     with pytest.raises(StoreUnavailableError):
         await pair.backend.collections()
