@@ -18,6 +18,7 @@ from kwallet_bridge.config import read_settings
 from kwallet_bridge.daemon.asker import OWN_DIALOG, DialogAsker
 from kwallet_bridge.daemon.display import dialog_environ
 from kwallet_bridge.daemon.process import notify
+from kwallet_bridge.daemon.screen import Screen
 from kwallet_bridge.daemon.stores import FileOptions, open_store
 from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, SettingsError
 from kwallet_bridge.kwalletrc import forget_wallet
@@ -73,7 +74,7 @@ class Daemon:
             identify=self._identify,
             read_settings=lambda: self._service.settings,
             settings_changed=lambda: self._service.reconfigure(""),
-            dialog_environ=lambda: dialog_environ(bus, os.environ),
+            screen=Screen(lambda: dialog_environ(bus, os.environ)),
             command=access_dialog,
         )
         self._service = WalletService(

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask a person about an open, in a dialog that is a process of its own.
-
-The daemon never shows a window: a toolkit in the process that carries secrets would be too much
-code beside them, and its event loop would be a second one.
-"""
+"""Ask a person about an open, in a dialog on the one screen there is."""
 
 from __future__ import annotations
 
@@ -11,41 +7,32 @@ import asyncio
 import logging
 import os
 import sys
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.config import AUTO_ALLOW, AUTO_DENY, RC_NAME
+from kwallet_bridge.daemon.screen import WindowUnavailableError
 from kwallet_bridge.errors import SettingsError
 from kwallet_bridge.kconfig import KConfig
 from kwallet_bridge.kwalletrc import AccessList, remember
 from kwallet_bridge.question import (
     DECISION,
-    SHOWN,
-    UNAVAILABLE,
     Decision,
     Question,
-    parse_answer,
 )
 from kwallet_bridge.wire.sandbox import flatpak_id
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kwallet_bridge.config import Settings
+    from kwallet_bridge.daemon.screen import Screen
     from kwallet_bridge.model import AppId, WalletName
     from kwallet_bridge.wire.peers import PeerProgram
 
 OWN_DIALOG: Final = (sys.executable, "-P", "-m", "kwallet_bridge", "gui", "access")
-_END_SECONDS: Final = 5.0
-"""How long a dialog may take to go once its question is withdrawn."""
 
 _log = logging.getLogger(__name__)
-
-
-class DialogUnavailableError(Exception):
-    """No dialog can be shown; the text says why, and holds no name."""
 
 
 @dataclass(slots=True)
@@ -65,7 +52,7 @@ class DialogAsker:
     read_settings: Callable[[], Settings]
     settings_changed: Callable[[], Awaitable[None]]
     """Called after a decision was written to kwalletrc."""
-    dialog_environ: Callable[[], Awaitable[Mapping[str, str]]]
+    screen: Screen
     command: Sequence[str] = OWN_DIALOG
     _pending: dict[tuple[str, ...], _Pending] = field(default_factory=dict)
     _gone: dict[str, set[asyncio.Future[None]]] = field(default_factory=dict)
@@ -125,7 +112,7 @@ class DialogAsker:
     async def _decide(self, question: Question) -> bool:
         try:
             decision = await self._show(await _with_choices(question))
-        except DialogUnavailableError as error:
+        except WindowUnavailableError as error:
             return self._decide_unasked(str(error))
         if decision.is_kept:
             task = asyncio.get_running_loop().create_task(self._keep(question, decision))
@@ -156,20 +143,12 @@ class DialogAsker:
         await self.settings_changed()
 
     async def _show(self, question: Question) -> Decision:
+        """Ask, and wait for a person; a dialog that ends after it was seen means no."""
+        answer = await self.screen.ask(self.command, question.to_line())
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self.command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env=await self.dialog_environ(),
-            )
-        except OSError as error:
-            reason = f"the dialog program cannot be started ({error.strerror})"
-            raise DialogUnavailableError(reason) from error
-        try:
-            return await _converse(process, question)
-        finally:
-            await asyncio.shield(_end(process))
+            return Decision(answer.get(DECISION))
+        except ValueError:
+            return Decision.DENY
 
 
 def _describe(wallet: WalletName, appid: AppId, program: PeerProgram) -> Question:
@@ -188,35 +167,3 @@ async def _with_choices(question: Question) -> Question:
         may_allow_always=not config.is_immutable(AUTO_ALLOW, question.wallet),
         may_deny_always=not config.is_immutable(AUTO_DENY, question.wallet),
     )
-
-
-async def _converse(process: Process, question: Question) -> Decision:
-    """Ask, and wait for a person; a dialog that ends after it was seen means no."""
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("the dialog is started with pipes")
-    with suppress(ConnectionError):
-        process.stdin.write(question.to_line().encode())
-        await process.stdin.drain()
-    first = parse_answer(await process.stdout.readline())
-    if not first.get(SHOWN):
-        reason = first.get(UNAVAILABLE)
-        if isinstance(reason, str):
-            raise DialogUnavailableError(reason)
-        raise DialogUnavailableError("the dialog ended before it could be seen")
-    answer = parse_answer(await process.stdout.readline())
-    try:
-        return Decision(answer.get(DECISION))
-    except ValueError:
-        return Decision.DENY
-
-
-async def _end(process: Process) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(_END_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask a person in a window that is a process of its own, one window at a time.
+
+The daemon never shows a window: a toolkit in the process that carries secrets would be too much
+code beside them, and its event loop would be a second one. Two questions at once would lie on top
+of each other, and a key meant for one would answer the other; so further ones queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from kwallet_bridge.question import SHOWN, UNAVAILABLE, parse_answer
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+_END_SECONDS: Final = 5.0
+"""How long a window may take to go once its question is withdrawn."""
+
+
+class WindowUnavailableError(Exception):
+    """No window can be shown; the text says why, and holds no name."""
+
+
+class Screen:
+    """The one place on the screen where a question can stand."""
+
+    def __init__(self, environ: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        """Start windows in the environment that ``environ`` tells at that time."""
+        self._environ = environ
+        self._turn = asyncio.Lock()
+
+    async def ask(self, command: Sequence[str], line: str) -> Mapping[str, Any]:
+        """Show a window that is asked ``line``; return what it answered, {} if it just ended.
+
+        Wait until the questions before this one are answered. A caller that is cancelled withdraws
+        its question, shown or not.
+
+        Raises:
+            WindowUnavailableError: It ended before it could be seen, or said that it cannot be.
+        """
+        async with self._turn:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    env=await self._environ(),
+                )
+            except OSError as error:
+                reason = f"the dialog program cannot be started ({error.strerror})"
+                raise WindowUnavailableError(reason) from error
+            try:
+                return await _converse(process, line)
+            finally:
+                await asyncio.shield(_end(process))
+
+
+async def _converse(process: Process, line: str) -> Mapping[str, Any]:
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("a window is started with pipes")
+    with suppress(ConnectionError):
+        process.stdin.write(line.encode())
+        await process.stdin.drain()
+    first = parse_answer(await process.stdout.readline())
+    if not first.get(SHOWN):
+        reason = first.get(UNAVAILABLE)
+        if isinstance(reason, str):
+            raise WindowUnavailableError(reason)
+        raise WindowUnavailableError("the dialog ended before it could be seen")
+    try:
+        return parse_answer(await process.stdout.readline())
+    except ValueError:  # a line longer than any answer
+        return {}
+
+
+async def _end(process: Process) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        async with asyncio.timeout(_END_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
