@@ -47,6 +47,10 @@ class HandleError(WalletError):
     """The handle is unknown, closed, or not this application's."""
 
 
+class HandleEndedError(WalletError):
+    """The handle was good until the store went, locked or replaced its wallet: open it again."""
+
+
 class AccessDeniedError(WalletError):
     """kwalletrc, or the person asked, denies this application the wallet."""
 

@@ -23,6 +23,7 @@ from kwallet_bridge.daemon.stores import FileOptions, open_store
 from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, SettingsError
 from kwallet_bridge.kwalletrc import forget_wallet
 from kwallet_bridge.wallet.contents import Contents
+from kwallet_bridge.wallet.handles import HandleNumbers
 from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
 from kwallet_bridge.wire.dispatch import Dispatcher
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 _DRAIN_SECONDS = 10.0
 """How long started calls may take to end once we were asked to stop."""
 
+_BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
+
 _log = logging.getLogger(__name__)
 
 
@@ -61,14 +64,19 @@ class Daemon:
     """Everything that runs, from the first name owned to the last write done."""
 
     def __init__(
-        self, bus: BusConnection, store: Store, *, access_dialog: Sequence[str] = OWN_DIALOG
+        self,
+        bus: BusConnection,
+        store: Store,
+        *,
+        access_dialog: Sequence[str] = OWN_DIALOG,
+        handles: HandleNumbers | None = None,
     ) -> None:
         """Put the parts together; nothing is on the bus yet."""
         loop = asyncio.get_running_loop()
         self._bus = bus
         self._store = store
         self._owned: list[str] = []
-        wallets = OpenWallets()
+        wallets = OpenWallets(handles)
         signals = SignalWriter(bus)
         self._asker = DialogAsker(
             identify=self._identify,
@@ -184,13 +192,24 @@ async def serve(options: Options) -> None:
     label = read_settings(os.environ).default_wallet
     file = replace(options.file, label=label, bus_address=options.bus_address)
     store = await open_store(options.store, bus=bus, environ=os.environ, options=file)
-    daemon = Daemon(bus, store, access_dialog=options.access_dialog)
+    daemon = Daemon(
+        bus, store, access_dialog=options.access_dialog, handles=HandleNumbers(await _bus_id(bus))
+    )
     await daemon.claim(options.names)
     gc.collect()
     gc.freeze()
     notify("READY=1")
     _log.info("serving %s", ", ".join(options.names))
     await daemon.run()
+
+
+async def _bus_id(bus: BusConnection) -> str:
+    """Identify the bus; "" where a proxy in between keeps that to itself, as it then always does."""
+    try:
+        (identity,) = await bus.call(*_BUS, "GetId")
+    except BusError:
+        return ""
+    return str(identity)
 
 
 def run(options: Options) -> None:

@@ -229,17 +229,17 @@ class WalletService:
     def _closes(self, opened: OpenWallet, *, force: bool) -> bool:
         return force or (opened.references <= 0 and not self.settings.leave_open)
 
-    async def _close(self, opened: OpenWallet) -> None:
-        self._end(opened)
+    async def _close(self, opened: OpenWallet, *, by_client: bool = True) -> None:
+        self._end(opened, by_client=by_client)
         await self._lock(opened.name)
 
-    def _close_unasked(self, opened: OpenWallet) -> None:
+    def _close_unasked(self, opened: OpenWallet, *, by_client: bool) -> None:
         """Close without a caller: told at once, so that no later answer comes before."""
-        self._end(opened)
+        self._end(opened, by_client=by_client)
         self._background.start(self._lock(opened.name))
 
-    def _end(self, opened: OpenWallet) -> None:
-        self._announce_closed(opened)
+    def _end(self, opened: OpenWallet, *, by_client: bool) -> None:
+        self._announce_closed(opened, by_client=by_client)
         self._admission.note_closed(opened.name)
 
     async def _lock(self, wallet: WalletName) -> None:
@@ -249,20 +249,25 @@ class WalletService:
             except BridgeError as error:
                 _log.warning("a closed wallet could not be locked: %s", type(error).__name__)
 
-    def _announce_closed(self, opened: OpenWallet) -> None:
-        self._wallets.remove(opened)
+    def _announce_closed(self, opened: OpenWallet, *, by_client: bool = False) -> None:
+        self._wallets.remove(opened, by_client=by_client)
         self._tell(events.WalletClosed(opened.name, opened.handle))
         if not len(self._wallets):
             self._tell(events.AllWalletsClosed())
 
     async def close_all_wallets(self, _: str) -> None:
         """Close every open wallet by force."""
+        await self._close_all(by_client=True)
+
+    async def _close_all(self, *, by_client: bool) -> None:
         for opened in self._wallets.all():
-            await self._close(opened)
+            # While another was being locked this one may have ended by itself.
+            if self._wallets.by_handle(opened.handle) is opened:
+                await self._close(opened, by_client=by_client)
 
     def _close_idle(self, opened: OpenWallet) -> None:
         _log.info("a wallet is closed for idleness")
-        self._close_unasked(opened)
+        self._close_unasked(opened, by_client=False)
 
     # --- who uses what ---------------------------------------------------------------------
 
@@ -271,7 +276,10 @@ class WalletService:
         return await self._admission.find_open(wallet) is not None
 
     async def is_open_handle(self, _: str, *, handle: Handle) -> bool:
-        """Tell whether a handle is open, whosever it is."""
+        """Tell whether a handle is open, whosever it is; of one that ended a plain False.
+
+        It says nothing of any secret, and has python keyring open the wallet again.
+        """
         return self._wallets.by_handle(handle) is not None
 
     async def list_users(self, _: str, *, wallet: WalletName) -> Sequence[str]:
@@ -299,7 +307,7 @@ class WalletService:
         self._openings.cancel(peer)
         for opened in self._wallets.all():
             if opened.end_sessions(service=peer) and self._closes(opened, force=False):
-                self._close_unasked(opened)
+                self._close_unasked(opened, by_client=True)
 
     # --- the list of wallets ---------------------------------------------------------------
 
@@ -318,7 +326,7 @@ class WalletService:
             return FAILED
         opened = self._wallets.by_name(wallet)
         if opened is not None:
-            self._announce_closed(opened)
+            self._announce_closed(opened, by_client=True)
         self._admission.note_deleted(wallet)
         self._tell(events.WalletDeleted(wallet))
         # What is in force is not read again: kwalletd denies until the next reconfigure, too.
@@ -357,7 +365,7 @@ class WalletService:
         """Read kwalletrc again; switched off, every wallet is closed."""
         self._apply(self._read_settings())
         if not self.settings.enabled:
-            await self.close_all_wallets("")
+            await self._close_all(by_client=False)
 
     # --- what others change ----------------------------------------------------------------
 

@@ -9,17 +9,17 @@ equal ones may exist. Source of the behaviour: kwalletd 5.103 and 6.13, asked on
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import HandleError
-from kwallet_bridge.model import AppId, Handle, WalletName
+from kwallet_bridge.errors import HandleEndedError, HandleError
+from kwallet_bridge.wallet.handles import HandleNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MAX_HANDLE = 2**31 - 1
+    from kwallet_bridge.model import AppId, Handle, WalletName
+
 UNWATCHED = ""
 
 
@@ -65,11 +65,11 @@ class OpenWallet:
 class OpenWallets:
     """Every open wallet."""
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, numbers: HandleNumbers | None = None) -> None:
+        """Start with none; handles are drawn from ``numbers``."""
         self._by_name: dict[WalletName, OpenWallet] = {}
         self._by_handle: dict[int, OpenWallet] = {}
-        self._random = random.SystemRandom()
+        self._numbers = numbers or HandleNumbers()
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -87,17 +87,21 @@ class OpenWallets:
         return self._by_handle.get(handle)
 
     def add(self, wallet: WalletName) -> OpenWallet:
-        """Count a wallet as open, under a handle that is not 0 and not in use."""
-        handle = self._random.randint(1, _MAX_HANDLE)
-        while handle in self._by_handle:
-            handle = self._random.randint(1, _MAX_HANDLE)
-        opened = OpenWallet(wallet, Handle(handle))
+        """Count a wallet as open, under a handle of its own."""
+        handle = self._numbers.draw(self._by_handle)
+        opened = OpenWallet(wallet, handle)
         self._by_name[wallet] = opened
         self._by_handle[handle] = opened
         return opened
 
-    def remove(self, opened: OpenWallet) -> None:
-        """Forget a wallet with its sessions."""
+    def remove(self, opened: OpenWallet, *, by_client: bool) -> None:
+        """Forget a wallet with its sessions.
+
+        Who goes on with the handle of a wallet that a client closed is refused, as by kwalletd;
+        of one that ended otherwise he is told that he must open it again.
+        """
+        if by_client:
+            self._numbers.note_closed(opened.handle)
         self._by_name.pop(opened.name, None)
         self._by_handle.pop(opened.handle, None)
         opened.sessions.clear()
@@ -107,10 +111,14 @@ class OpenWallets:
         """Give the wallet of a handle to an application that has a session on it.
 
         Raises:
-            HandleError: The handle is not open, or the application has no session.
+            HandleError: A client closed the handle, nobody ever gave it out, or the application
+                has no session.
+            HandleEndedError: It was open, and ended without any client's doing.
         """
         opened = self._by_handle.get(handle)
         if opened is None:
+            if self._numbers.was_lost(handle):
+                raise HandleEndedError("the wallet was closed from outside: open it again")
             raise HandleError("the handle is not open")
         for session in opened.sessions:
             if session[0] == appid:

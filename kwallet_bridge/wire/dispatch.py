@@ -15,6 +15,7 @@ from kwallet_bridge.bus.port import Variant
 from kwallet_bridge.errors import (
     AccessDeniedError,
     ElsewhereError,
+    HandleEndedError,
     HandleError,
     StoreError,
     WalletDisabledError,
@@ -39,6 +40,8 @@ _INTERFACES = (INTERFACE, "")
 _REFUSALS = (HandleError, AccessDeniedError, WalletDisabledError)
 """What kwalletd refuses too. A collection that is not found behind a good handle is no refusal: it
 may be hidden, and "absent" would have Chromium make a new key."""
+_NEVER_ANSWERED = (ElsewhereError, HandleEndedError)
+"""What is an error from every call: -1 or False may mean that something is not there."""
 _MARK = "\ufeff"
 LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
@@ -144,8 +147,8 @@ class Dispatcher:
                 getattr(error, "dbus_name", ""),
                 self._peers.describe(call.sender),
             )
-            # "Not written" would have a program go on without what it has elsewhere.
-            answer = ERROR if isinstance(error, ElsewhereError) else row.failed
+            # "Not written" would have a program go on without what it has elsewhere, or had.
+            answer = ERROR if isinstance(error, _NEVER_ANSWERED) else row.failed
             _refuse(bound, call, answer, str(error))
             forget_frames(error)
         except Exception as error:  # noqa: BLE001  one bad call must not end the service

@@ -145,6 +145,7 @@ class Exchange:
     said: Call | Vanish | Restart
     events: tuple[Event, ...]
     wallet: str = ""  # the wallet that the call's handle named, "" for none
+    lost: bool = False  # a restart ended the call's handle, no client did
 
     @property
     def answer(self) -> Answer | None:

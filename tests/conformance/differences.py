@@ -146,6 +146,17 @@ ROWS = (
         "A program told that its key is absent makes a new one over it.",
     ),
     Row(
+        "lost-handles-are-errors",
+        "A handle that ended, by whatever cause, or that the daemon gave out before it was "
+        "started anew, is refused like one that never was: `hasFolder` and `hasEntry` say false.",
+        "So it is where a client closed the wallet. Where the provider went or came back, "
+        "the collection was locked, deleted or replaced, the idle time ran out, the wallet system "
+        "was switched off, or the daemon was started anew, every call with it but `close` and "
+        "`isOpen` is answered with a D-Bus error until the program opens the wallet again.",
+        "A program told that its key is absent makes a new one over it.",
+        excuses.reports_loss,
+    ),
+    Row(
         "passwords-keep-byte-order-marks",
         "Qt drops the character U+FEFF from the start of every string that a program sends, "
         "names and passwords alike.",

@@ -30,6 +30,10 @@ VALUE_READERS = frozenset({"readPassword", "readEntry", "readEntryList", "readPa
     "entriesList",
     "passwordList",
 }
+TELL_OF_HANDLE = frozenset({"close", "isOpen"})
+NO_FOLDER = Probe("hasFolder", (False,))
+NO_ENTRY = Probe("entry", (0, b"", False, False))
+REFUSALS: tuple[list[object], ...] = ([], [False], [0], [-1], [""], [b""], [[]])
 ASK_ABSENCE = frozenset({"folderDoesNotExist", "keyDoesNotExist"})
 TRUE, FALSE = Answer("", "b", [True]), Answer("", "b", [False])
 REFUSED = Answer("", "i", [-1])
@@ -141,6 +145,20 @@ def _unmark(value: object) -> object:
         if value == qstring(text):
             return qstring(text.removeprefix(BYTE_ORDER_MARK))
     return value
+
+
+def reports_loss(expected: Exchange, _: Exchange, _known: Known) -> Exchange | None:
+    """Expect an error where kwalletd5 refuses a handle that a restart ended."""
+    call, refused = expected.said, expected.answer
+    if not expected.lost or not isinstance(call, Call) or call.member in TELL_OF_HANDLE:
+        return None
+    if refused is None or refused.error or refused.body not in REFUSALS:
+        return None
+    # What is asked around the call is asked with the same handle.
+    failed = "org.freedesktop.DBus.Error.Failed"
+    told = _swap(expected, refused, Answer(failed, "", None))
+    told = _swap(told, NO_ENTRY, replace(NO_ENTRY, body=(failed,) * len(NO_ENTRY.body)))
+    return replace(told, events=tuple(event for event in told.events if event != NO_FOLDER))
 
 
 def makes_nothing(expected: Exchange, _: Exchange, known: Known) -> Exchange | None:

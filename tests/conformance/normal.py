@@ -31,6 +31,7 @@ class Numbers:
     def __init__(self) -> None:
         self.handles: list[int] = []
         self.open: dict[str, int] = {}
+        self.lost: set[object] = set()
         self._transactions: list[int] = []
 
     def handle(self, number: object) -> object:

@@ -100,7 +100,12 @@ class Player:
         serial = self._send(client, call)
         events = self._collect(client, {serial: call})
         after = next(surround)
-        return Exchange(call, (*before, *events, *after), self._wallet_of(call))
+        return self._exchange(call, (*before, *events, *after))
+
+    def _exchange(self, call: Call, events: tuple[Event, ...]) -> Exchange:
+        handle = self._numbers.resolve(call.args[0]) if call.args else None
+        named = self._numbers.wallet_of(handle)
+        return Exchange(call, events, named, lost=handle in self._numbers.lost)
 
     def _burst(self, burst: Burst) -> list[Exchange]:
         """Cut what a burst brings behind each answer, where a daemon's next call begins."""
@@ -113,14 +118,9 @@ class Player:
             end = next(n for n, event in enumerate(events) if isinstance(event, Answer)) + 1
             if serial == order[-1]:
                 end = len(events)
-            wallet = self._wallet_of(sent[serial])
-            exchanges.append(Exchange(sent[serial], events[:end], wallet))
+            exchanges.append(self._exchange(sent[serial], events[:end]))
             events = events[end:]
         return exchanges
-
-    def _wallet_of(self, call: Call) -> str:
-        handle = self._numbers.resolve(call.args[0]) if call.args else None
-        return self._numbers.wallet_of(handle)
 
     def _collect(self, client: KWalletClient, sent: dict[int, Call]) -> tuple[Event, ...]:
         self._arrived(client, sent)
@@ -214,6 +214,7 @@ class Player:
     def _restart(self, step: Restart) -> tuple[Event, ...]:
         """Restart the provider and tell what clients saw of it."""
         self._strays += self._take_strays()
+        self._numbers.lost.update(self._open_handles() if step.told else self._numbers.handles)
         self._subject.restart()
         if not step.told:
             self._numbers.forget_transactions()
@@ -226,6 +227,11 @@ class Player:
         told = self._unasked()
         self._stage.reopen(self._observer, WALLETS[0])
         return (*told, probe) if step.told else ()
+
+    def _open_handles(self) -> list[int]:
+        """List what a restart ends; a daemon that is started anew knows of no handle's end."""
+        ask = self._observer.ask
+        return [each for each in self._numbers.handles if ask("isOpen", "i", each).value]
 
     def _unasked(self) -> tuple[Event, ...]:
         """Give the signals that came without a call."""

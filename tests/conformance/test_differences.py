@@ -102,6 +102,20 @@ def test_nameless_wallets(old: PrivateBus, bus: PrivateBus) -> None:
         assert (reply.value, told) == (-1, [("walletAsyncOpened", (0, -1))])
 
 
+def test_lost_handles_are_errors(old: PrivateBus, bus: PrivateBus) -> None:
+    """A handle of the daemon's earlier life is "no" at kwalletd5 and an error here."""
+    with Kwalletd(old) as peer:
+        handle = old.client().open(WALLET, APP)
+        peer.restart()
+        asking = ("hasFolder", "iss", handle, PRESET[0], APP)
+        assert old.client().ask(*asking).value is False
+    with GnomeKeyring(bus), Bridge(bus) as bridge:
+        handle = bus.client().open(WALLET, APP)
+        bridge.restart()
+        reply = bus.client().ask("hasFolder", "iss", handle, PRESET[0], APP)
+        assert reply.error == "org.freedesktop.DBus.Error.Failed"
+
+
 def test_passwords_are_the_providers(old: PrivateBus, bus: PrivateBus) -> None:
     """At kwalletd5 changePassword asks and answers a number nobody declared; here it is silent."""
     changing = ("changePassword", "sxs", WALLET, 0, APP)

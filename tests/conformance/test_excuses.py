@@ -103,6 +103,27 @@ def test_who_shows_names_when_locked_is_excused_no_closed_wallet() -> None:
         assert CLOSED_HIDES not in {row.name for row in SUBJECTS[name].rows}
 
 
+@pytest.mark.parametrize(
+    ("member", "answer", "lost", "may"),
+    [
+        ("hasFolder", False, True, True),
+        ("hasFolder", True, True, False),
+        ("hasFolder", False, False, False),
+        ("createFolder", False, True, True),
+        ("isOpen", False, True, False),
+        ("close", -1, True, False),
+    ],
+)
+def test_errors_are_excused_of_lost_handles_alone(
+    member: str, answer: object, *, lost: bool, may: bool
+) -> None:
+    """A call on a handle that a restart ended may be an error where kwalletd5 refuses it."""
+    call = Call(0, member, "iss", (HANDLE, "f", "app"))
+    old = Exchange(call, (Answer("", "", [answer]),), WALLET, lost=lost)
+    new = Exchange(call, (Answer("org.freedesktop.DBus.Error.Failed", "", None),), WALLET, lost)
+    assert (not compare(Transcript((old,)), Transcript((new,))).differences) is may
+
+
 def test_silence_on_both_sides_is_a_difference() -> None:
     """Two daemons that stop answering at one call have not been shown to be alike."""
     silent = Exchange(Call(0, "wallets", ""), (Answer(f"{NOTHING}a reason", "", None),))

@@ -30,6 +30,10 @@ def render() -> str:
         *(f"| `{each.bus_name}` | `{each.path}` |" for each in GENERATIONS),
         "",
         "*Refused* is the answer to a bad handle or a denied application.",
+        (
+            "A handle that ended without any client's doing is neither: it is an error from all "
+            "but `isOpen` and `close`, until the program opens the wallet again."
+        ),
         "*Failed* is the answer when the store cannot be asked: locked, gone, refusing, too slow.",
         "`error` is a D-Bus error, never a value that could be taken for an answer.",
         "",

@@ -40,6 +40,10 @@ class KeyringAdmin:
         path = str(self._service("ReadAlias", "s", "default"))
         return "" if path == "/" else path
 
+    def set_default(self, path: str) -> None:
+        """Have the default alias name a collection."""
+        self._service("SetAlias", "so", "default", path)
+
     def collections(self) -> list[str]:
         """List all collections' paths."""
         value = self._property(PATH, SERVICE, "Collections")

@@ -17,7 +17,7 @@ from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kwallet_bridge.store.expected import ExpectationSource
     from kwallet_bridge.wallet import events
@@ -27,6 +27,13 @@ APP = AppId("app")
 OTHER = AppId("other")
 PEER = ":1.1"
 WALLET = WalletName("kdewallet")
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let the loop turn until something is so that no event tells of."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110  what is waited for has no event of its own
+            await asyncio.sleep(0)
 
 
 @dataclass

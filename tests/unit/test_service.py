@@ -5,7 +5,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from support.services import APP, OTHER, PEER, WALLET, Served
+from support.services import APP, OTHER, PEER, WALLET, Served, until
 
 from kwallet_bridge.config import Settings
 from kwallet_bridge.errors import HandleError, StoreUnavailableError
@@ -102,7 +102,7 @@ async def test_a_wallet_made_for_a_program_that_left_is_told(served: Served) -> 
     gate = await _leave_in_mid_open(served, "create_item", NEW)
     assert NEW not in [told.wallet for told in served.heard() if hasattr(told, "wallet")]
     gate.set()
-    await _until(lambda: events.WalletOpened(NEW) in served.told)
+    await until(lambda: events.WalletOpened(NEW) in served.told)
     assert served.heard() == [
         events.FolderListUpdated(NEW),
         events.FolderListUpdated(NEW),
@@ -127,7 +127,7 @@ async def test_opens_that_wait_for_a_person_are_bounded(
 
     assert [await open_async(PEER) for _ in range(4)] == [0, 1, 2, -1]
     assert await open_async(":1.9") == 3
-    await _until(lambda: len([e for e in served.told if hasattr(e, "transaction")]) == 4)
+    await until(lambda: len([e for e in served.told if hasattr(e, "transaction")]) == 4)
     assert await open_async(PEER) == 4
 
 
@@ -207,7 +207,7 @@ async def test_a_wallet_that_others_make_is_open(served: Served) -> None:
     """Listeners hear that the list changed, then that the new wallet is open."""
     assert await served.service.list_wallets("") == [WALLET]
     served.backend.add_collection("new")
-    await _until(lambda: len(served.told) == 2)
+    await until(lambda: len(served.told) == 2)
     assert served.heard() == [events.WalletListDirty(), events.WalletOpened(NEW)]
     assert await served.service.is_open_wallet("", wallet=NEW)
 
@@ -226,17 +226,10 @@ async def test_open_async_answers_before_it_tells(served: Served) -> None:
         PEER, wallet=WALLET, window_id=0, appid=APP, handle_session=True
     )
     assert (number, served.heard()) == (0, [])
-    await _until(lambda: any(isinstance(e, events.WalletAsyncOpened) for e in served.told))
+    await until(lambda: any(isinstance(e, events.WalletAsyncOpened) for e in served.told))
     opened = served.wallets.by_name(WALLET)
     assert opened is not None
     assert served.told[-1] == events.WalletAsyncOpened(0, opened.handle)
-
-
-async def _until(true: object) -> None:
-    assert callable(true)
-    async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110  what is waited for has no event of its own
-            await asyncio.sleep(0)
 
 
 async def test_a_vanished_peer_loses_watched_sessions_only(served: Served) -> None:
@@ -247,7 +240,7 @@ async def test_a_vanished_peer_loses_watched_sessions_only(served: Served) -> No
     )
     opened = served.wallets.by_name(WALLET)
     assert opened is not None
-    await _until(lambda: len(opened.sessions) == 2)
+    await until(lambda: len(opened.sessions) == 2)
     served.service.peer_vanished(":1.7")
     assert await served.service.list_users("", wallet=WALLET) == ["other"]
 
@@ -314,11 +307,11 @@ async def test_a_collection_locked_elsewhere_is_a_forced_close(served: Served) -
     served.heard()
     collection = (await served.backend.collections())[0].id
     served.backend.set_locked(collection, locked=True)
-    await _until(lambda: served.told[-2:] == _closed(handle))
+    await until(lambda: served.told[-2:] == _closed(handle))
     assert not await served.service.is_open_wallet("", wallet=WALLET)
     served.heard()
     served.backend.set_locked(collection, locked=False)
-    await _until(lambda: events.WalletOpened(WALLET) in served.told)
+    await until(lambda: events.WalletOpened(WALLET) in served.told)
     assert await served.service.is_open_wallet("", wallet=WALLET)
 
 
@@ -342,7 +335,7 @@ async def test_a_provider_that_returns_open_is_told(served: Served) -> None:
     handle = await served.open()
     served.heard()
     served.backend.restart()
-    await _until(lambda: events.WalletOpened(WALLET) in served.told)
+    await until(lambda: events.WalletOpened(WALLET) in served.told)
     assert served.heard() == [
         *_closed(handle),
         events.WalletListDirty(),
@@ -420,7 +413,7 @@ async def test_idle_wallets_close_after_minutes_of_no_use(monkeypatch: pytest.Mo
     await asyncio.sleep(0)
     assert world.heard() == []
     now[0] = start + 91
-    await _until(lambda: world.told == _closed(handle))
+    await until(lambda: world.told == _closed(handle))
 
 
 async def test_deleting_keeps_what_others_keep(served: Served) -> None:
@@ -481,7 +474,7 @@ async def test_the_close_by_a_vanished_peer_is_told_at_once() -> None:
     await world.service.open_async(
         ":1.7", wallet=WALLET, window_id=0, appid=APP, handle_session=True
     )
-    await _until(lambda: any(isinstance(e, events.WalletAsyncOpened) for e in world.told))
+    await until(lambda: any(isinstance(e, events.WalletAsyncOpened) for e in world.told))
     opened = world.wallets.by_name(WALLET)
     assert opened is not None
     world.heard()
