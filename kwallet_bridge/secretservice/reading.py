@@ -7,6 +7,7 @@ take the items of a locked collection off the bus.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.errors import StoreError, StoreLockedError, StoreRefusedError
@@ -62,6 +63,7 @@ async def read_items(provider: Provider, items: Iterable[ItemId]) -> dict[ItemId
 
 
 async def _read_item(provider: Provider, item: ItemId) -> ItemInfo | None:
+    asked = int(time.time())
     try:
         shown = await provider.client.read_properties(provider.path(item), names.ITEM)
     except ObjectGoneError:
@@ -75,7 +77,7 @@ async def _read_item(provider: Provider, item: ItemId) -> ItemInfo | None:
     if not isinstance(attributes, dict):
         raise MalformedReplyError("an item shows no attributes")
     created, modified = _time(shown, "Created"), _time(shown, "Modified")
-    return ItemInfo(item, label, attributes, locked=locked, created=created, modified=modified)
+    return ItemInfo(item, label, attributes, locked, created, modified, asked)
 
 
 def _time(shown: Mapping[str, object], name: str) -> int:

@@ -8,7 +8,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import BridgeError
+from kwallet_bridge.errors import BridgeError, StoreLockedError, StoreRefusedError
+from kwallet_bridge.store.echoes import Echoes, Own
 from kwallet_bridge.store.index import FLOOD, UNSURE
 from kwallet_bridge.store.rows import row_of
 
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.site import Finder, Site
 
 _DELAY = 0.05  # seconds in which signals of one change arrive together
-_ECHO = 0.25  # seconds in which a provider may still tell of our own write
-_CLOCK = 2  # seconds by which a time of modification may lie before its signal
-_NOISE = 3.0  # seconds after a collection is opened in which its old items may be announced
+_PROMPT = 2  # seconds within which a provider tells of a change for the first time
 
 
 class Changes:
@@ -34,22 +33,23 @@ class Changes:
         site: Site,
         finder: Finder,
         *,
+        echoes: Echoes,
         touched: Callable[[FolderName], None],
         folders_touched: Callable[[], None],
     ) -> None:
-        """Watch ``site``."""
+        """Watch ``site``; ``echoes`` know what we wrote there, also before it was locked."""
         self._site = site
         self._finder = finder
         self._touched = touched
         self._folders_touched = folders_touched
         self._before: dict[ItemId, Row | None] = {}
         self._doubted: set[ItemId] = set()  # those of ``_before`` that no event named
-        self._heard = 0.0
         self._since = int(time.time())  # who reads what is older reads it as it is
-        self._quiet = asyncio.get_running_loop().time() + _NOISE
         self._recheck = False
-        self._own: dict[ItemId, tuple[int, float]] = {}
+        self._old: set[ItemId] | None = None  # what was there when all was first looked at
+        self._echoes = echoes
         self._writing = 0
+        self._written: set[ItemId] = set()  # by us, since the look under way began
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._told: set[FolderName] | None = None
@@ -59,7 +59,6 @@ class Changes:
     def hear(self, item: ItemId | None) -> None:
         """Doubt an item, or all of them, and look soon."""
         index = self._site.index
-        self._heard = time.time()
         if item is None:
             self._doubt_all()
         else:
@@ -112,9 +111,9 @@ class Changes:
     # --- our own writes -------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def own(self) -> Iterator[set[ItemId]]:
+    def own(self) -> Iterator[Own]:
         """Take as ours what is heard meanwhile of the items that the caller names in the set."""
-        mine: set[ItemId] = set()
+        mine = Own()
         self._writing += 1
         try:
             yield mine
@@ -123,18 +122,19 @@ class Changes:
             self._disown(mine)
             self.arm()
 
-    def _disown(self, mine: set[ItemId]) -> None:
+    def _disown(self, mine: Own) -> None:
         index = self._site.index
-        now = asyncio.get_running_loop().time()
-        self._own = {item: held for item, held in self._own.items() if held[1] > now}
+        self._echoes.note(mine)
+        self._written |= mine
         for item in mine:
             index.note(item)
             self._before.pop(item, None)
-            self._own[item] = (int(time.time()), now + _ECHO)
+            if self._old is not None:
+                self._old.add(item)
             # Its row is what the write left, or it is gone: nothing to read again.
             index.pending.discard(item)
 
-    def stopped_halfway(self, rows: Sequence[Row], mine: set[ItemId]) -> None:
+    def stopped_halfway(self, rows: Sequence[Row], mine: Own) -> None:
         """Tell what a failed removal of ``rows`` took, and look again at what it may have taken."""
         if self._site.ended:
             return  # the wallet was told closed
@@ -188,7 +188,7 @@ class Changes:
             return  # what is ours is known when the write ends
         before, self._before = self._before, {}
         doubted, self._doubted = self._doubted, set()
-        heard = self._heard
+        self._written = set()
         index = self._site.index
         asked = index.pending | before.keys()
         fill = index.begin_fill()
@@ -196,11 +196,17 @@ class Changes:
             infos = await self._finder.read_items(self._site, asked, unlock=False)
             if len(infos) < len(asked):
                 await self._finder.prove_unlocked(self._site)
+            named = {item: row for item, row in before.items() if item not in doubted}
+            echoes = await self._find_echoes(named, infos)
+            if self._writing:
+                self._look_later(before, doubted)
+                return
             folders = {
                 folder
                 for item, row in before.items()
+                if item not in self._written and item not in echoes
                 if not (item in doubted and _is_same(row, infos.get(item)))
-                for folder in self._news(row, infos.get(item), heard)
+                for folder in self._news(item, row, infos.get(item))
             }
             absent = {folder for folder in folders if index.was_absent(folder)}
             self._learn(asked, infos, fill)
@@ -213,38 +219,89 @@ class Changes:
         """Find what came and went, after an event that named no item."""
         self._recheck = False
         found = await self._finder.search(self._site, {})
-        rows = self._site.index.rows
-        unknown = [item for item in found if item not in rows]
+        rows, old = self._site.index.rows, self._old or set()
+        unknown = [item for item in found if item not in rows and item not in old]
+        if self._old is None:
+            self._old = set(found)
         if len(unknown) <= FLOOD:
-            self._before.update(dict.fromkeys(unknown))
+            for item in unknown:
+                self._before.setdefault(item, None)
 
-    def _news(self, row: Row | None, info: ItemInfo | None, heard: float) -> Iterator[FolderName]:
-        """Name the folders that an event changed; none if it is an echo or only a lock's noise."""
+    def _look_later(self, before: Mapping[ItemId, Row | None], doubted: set[ItemId]) -> None:
+        """Put back what cannot be judged in the middle of a write of ours."""
+        self._doubted |= {item for item in doubted if item not in self._before}
+        kept = {item: row for item, row in before.items() if item not in self._written}
+        self._before |= kept
+
+    async def _find_echoes(
+        self, named: Mapping[ItemId, Row | None], infos: Mapping[ItemId, ItemInfo]
+    ) -> set[ItemId]:
+        """Find which items hold what we wrote, asking for the secrets of those that may."""
+        maybe = [
+            item
+            for item, row in named.items()
+            if (info := infos.get(item)) is not None
+            and self._echoes.may_be(info)
+            and (not self._is_old(info) if row is None else self._is_doubtful(row, info))
+        ]
+        if not maybe:
+            return set()
+        try:
+            secrets = await self._finder.read_secrets(self._site, maybe)
+        except (StoreLockedError, StoreRefusedError):
+            # What is locked now was changed by somebody, if it is not the whole collection.
+            await self._finder.prove_unlocked(self._site)
+            return set()
+        return {item for item in maybe if self._echoes.is_one(item, secrets.get(item))}
+
+    def _news(self, item: ItemId, row: Row | None, info: ItemInfo | None) -> Iterator[FolderName]:
+        """Name the folders that an event changed; none if it was only announced once more."""
         new = row_of(info) if info is not None else None
-        if info is not None and self._is_echo(info):
+        if row is not None and info is not None and _is_placed(row, info):
+            if not self._is_settled(row, info):
+                self._echoes.forget(item)
+                yield row.folder
             return
-        aged = info is not None and self._is_aged(info, heard)
-        if row is not None and (new is None or (new.folder, new.key) != (row.folder, row.key)):
+        self._echoes.forget(item)
+        if row is not None:
             yield row.folder
-        if new is None:
-            return
-        if row is None:
-            listed = self._site.index.list_entries(new.folder)
-            if aged and (listed is UNSURE or new.key in listed):
-                return
-        elif aged and new.type == row.type:
-            return
-        yield new.folder
+        if new is None or info is None:
+            if self._old is not None:
+                self._old.discard(item)
+        elif row is not None or self._is_new(info, new):
+            yield new.folder
 
-    def _is_aged(self, info: ItemInfo, heard: float) -> bool:
-        """Tell whether an item was announced only because its collection was unlocked."""
-        if asyncio.get_running_loop().time() > self._quiet + _DELAY:
+    def _is_new(self, info: ItemInfo, new: Row) -> bool:
+        """Tell whether an item that was never read is news, not one of old announced again.
+
+        Its time alone does not tell: an item may be moved or imported with the time it had.
+        """
+        if not self._is_old(info):
+            return True
+        old, index = self._old, self._site.index
+        if index.was_without(new.folder, new.key):
+            return True
+        return old is not None and info.id not in old
+
+    def _is_doubtful(self, row: Row, info: ItemInfo) -> bool:
+        return _is_placed(row, info) and not self._is_settled(row, info)
+
+    def _is_old(self, info: ItemInfo) -> bool:
+        """Tell whether an item was last changed before its collection was opened."""
+        return 0 < info.modified < self._since
+
+    def _is_settled(self, row: Row, info: ItemInfo) -> bool:
+        """Tell whether an item in its place is as it was read, and nobody need be told of it.
+
+        It has the time of modification that it had when it was read, and it was read too late to
+        be changed once more within that second, or before the change itself was announced.
+        A marker says nothing but that its folder exists.
+        """
+        if row.key is None:
+            return True
+        if info.modified != row.modified:
             return False
-        return 0 < info.modified < max(heard - _CLOCK, self._since)
-
-    def _is_echo(self, info: ItemInfo) -> bool:
-        written, until = self._own.get(info.id, (0, 0.0))
-        return asyncio.get_running_loop().time() < until and info.modified <= written
+        return self._is_old(info) or 0 < info.modified < row.asked - _PROMPT
 
     def _learn(
         self,
@@ -270,10 +327,14 @@ class Changes:
             self._touched(folder)
 
 
+def _is_placed(row: Row, info: ItemInfo) -> bool:
+    """Tell whether an item still stands for the same entry, of the same type, or the same folder."""
+    new = row_of(info)
+    return new is not None and (row.folder, row.key, row.type) == (new.folder, new.key, new.type)
+
+
 def _is_same(row: Row | None, info: ItemInfo | None) -> bool:
     """Tell whether an item that nobody said has changed has not."""
-    new = row_of(info) if info is not None else None
-    if row is None or new is None:
+    if row is None or info is None:
         return False
-    place, there = (row.folder, row.key, row.type), (new.folder, new.key, new.type)
-    return place == there and 0 < new.modified <= row.modified
+    return _is_placed(row, info) and 0 < info.modified <= row.modified

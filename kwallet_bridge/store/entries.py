@@ -20,6 +20,7 @@ from kwallet_bridge.model import DEFAULT_FOLDERS, FolderName, Key, WalletName
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.changes import Changes
 from kwallet_bridge.store.directory import Directory
+from kwallet_bridge.store.echoes import Echoes
 from kwallet_bridge.store.index import UNSURE
 from kwallet_bridge.store.jobs import Jobs, Open
 from kwallet_bridge.store.port import BackendGone, BackendReturned, ItemTouched
@@ -61,6 +62,7 @@ class EntryStore:
         self._writer = Writer(backend, self._finder)
         self._jobs = Jobs(self._finder, self._writer)
         self._sites: dict[CollectionId, Open] = {}
+        self._echoes: dict[CollectionId, Echoes] = {}
         self._ready: dict[WalletName, Open] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         backend.subscribe(self._hear)
@@ -323,6 +325,7 @@ class EntryStore:
                 if not await self._directory.has_lost(site.collection):
                     raise
                 return
+            self._echoes.pop(site.collection, None)
             self._directory.touch()
             await self._directory.refresh()
 
@@ -353,6 +356,7 @@ class EntryStore:
         for site in self._sites.values():
             site.end(locked=False)
         self._sites.clear()
+        self._echoes.clear()
         self._directory.forget()
         self._emit(StoreGone())
 
@@ -394,6 +398,7 @@ class EntryStore:
             site.changes = Changes(
                 site,
                 self._finder,
+                echoes=self._echoes.setdefault(collection, Echoes()),
                 touched=lambda folder: self._emit(FolderTouched(name(collection), folder)),
                 folders_touched=lambda: self._emit(FoldersTouched(name(collection))),
             )

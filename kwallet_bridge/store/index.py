@@ -126,6 +126,13 @@ class Index:
             return self._folders_complete
         return not known.entries and not known.markers and known.complete
 
+    def was_without(self, folder: FolderName, key: Key | None) -> bool:
+        """Tell whether a key was known not to exist, before what is in doubt now."""
+        known = self._folders.get(folder)
+        if key is None or known is None:
+            return self.was_absent(folder)
+        return key not in known.entries and (known.complete or key in known.keys)
+
     def list_folders(self) -> Sequence[FolderName] | Unsure:
         """List folders by UTF-16 code unit."""
         if self.pending or not self._folders_complete:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.model import Entry, FolderName, Key
     from kwallet_bridge.store.changes import Changes
+    from kwallet_bridge.store.echoes import Own
     from kwallet_bridge.store.port import ItemId
     from kwallet_bridge.store.rows import Row
     from kwallet_bridge.store.site import Finder
@@ -131,7 +132,7 @@ class Jobs:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    async def _delete(self, site: Open, rows: Sequence[Row], mine: set[ItemId]) -> None:
+    async def _delete(self, site: Open, rows: Sequence[Row], mine: Own) -> None:
         try:
             await self._writer.delete(site, rows, mine)
         except StoreError:

@@ -117,6 +117,7 @@ class MemoryBackend(MemoryProvider):
     async def read_items(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
         """Read label, attributes, lock and times."""
         asked = list(items)
+        second = int(self._clock())
         await self._enter("read_items", len(asked))
         found = {}
         for item in asked:
@@ -126,7 +127,7 @@ class MemoryBackend(MemoryProvider):
             held = box.items[item]
             locked = box.locked or held.locked
             found[item] = ItemInfo(
-                item, held.label, dict(held.attributes), locked, held.created, held.modified
+                item, held.label, dict(held.attributes), locked, held.created, held.modified, second
             )
         return found
 

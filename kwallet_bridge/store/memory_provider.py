@@ -98,6 +98,10 @@ class MemoryProvider:
         held.modified = int(self._clock())
         self._emit(ItemTouched(collection, item))
 
+    def announce(self, collection: CollectionId, item: ItemId | None) -> None:
+        """Tell of an item, or of none in particular, though nothing happened."""
+        self._emit(ItemTouched(collection, item))
+
     def drop_item(self, item: ItemId) -> None:
         """Delete an item, as another program."""
         collection, _held = self._find(item)

@@ -91,7 +91,11 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class ItemInfo:
-    """What an item shows without its secret. Times are seconds since the epoch, 0 unknown."""
+    """What an item shows without its secret. Times are seconds since the epoch, 0 unknown.
+
+    ``asked`` is when it was asked for: a provider whose times count whole seconds may change it
+    once more in that second without another time of modification.
+    """
 
     id: ItemId
     label: str
@@ -99,6 +103,7 @@ class ItemInfo:
     locked: bool = False
     created: int = 0
     modified: int = 0
+    asked: int = 0
 
     def __repr__(self) -> str:
         return f"ItemInfo(locked={self.locked})"

@@ -31,6 +31,7 @@ class Row:
     attributes: Mapping[str, str]
     modified: int
     content_type: str = ""  # where the provider makes it one of the attributes
+    asked: int = 0  # when the provider was asked for it; 0 for what we wrote ourselves
     rank: tuple[bool, int, int, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ def row_of(info: ItemInfo) -> Row | None:
     folder = FolderName(attributes[codec.FOLDER])
     own = codec.own_attributes(attributes)
     content_type = attributes.get(codec.CONTENT_TYPE, "")
-    return Row(info.id, folder, key, kind, info.label, own, info.modified, content_type)
+    return Row(info.id, folder, key, kind, info.label, own, info.modified, content_type, info.asked)
 
 
 def best_rows(rows: Iterable[Row]) -> dict[Key, Row]:

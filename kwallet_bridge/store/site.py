@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from kwallet_bridge.model import FolderName, Key
-    from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, ItemInfo
+    from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, ItemInfo, ItemSecret
     from kwallet_bridge.store.rows import Row
 
 _FEW = 64
@@ -198,6 +198,18 @@ class Finder:
             infos = await self._backend.read_items(wanted)
         site.check()
         return infos
+
+    async def read_secrets(
+        self, site: Site, items: Sequence[ItemId]
+    ) -> Mapping[ItemId, ItemSecret]:
+        """Read secrets of what can be read without a person.
+
+        Raises:
+            StoreLockedError: One of them is locked.
+        """
+        secrets = await self._backend.read_secrets(items)
+        site.check()
+        return secrets
 
     async def prove_unlocked(self, site: Site) -> None:
         """Take nothing found as proof only where locked collections show their items.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kwallet_bridge.model import Entry
+    from kwallet_bridge.store.echoes import Own
     from kwallet_bridge.store.port import ItemBackend, ItemId
     from kwallet_bridge.store.site import Finder, Site
 
@@ -45,7 +46,7 @@ class _Job:
     entry: Entry
     item: NewItem
     old: list[Row]
-    mine: set[ItemId]
+    mine: Own
     held: Mapping[ItemId, ItemSecret]
 
     def __repr__(self) -> str:
@@ -61,7 +62,7 @@ class Writer:
         self._finder = finder
 
     async def write(
-        self, site: Site, folder: FolderName, key: Key, *, entry: Entry, mine: set[ItemId]
+        self, site: Site, folder: FolderName, key: Key, *, entry: Entry, mine: Own
     ) -> bool:
         """Write an entry and read it back; True if the folder is new."""
         item = codec.encode_entry(folder, key, entry)
@@ -84,7 +85,7 @@ class Writer:
             raise
         return new_folder
 
-    async def write_marker(self, site: Site, folder: FolderName, mine: set[ItemId]) -> None:
+    async def write_marker(self, site: Site, folder: FolderName, mine: Own) -> None:
         """Make a folder exist without entries."""
         item = codec.as_taken(codec.folder_marker(folder), self._backend.quirks)
         made = await self._create(site, item, mine)
@@ -92,7 +93,7 @@ class Writer:
             raise ReadBackError("the store does not keep an empty folder")
         site.index.add(self._row(made, folder, None, item))
 
-    async def delete(self, site: Site, rows: Sequence[Row], mine: set[ItemId]) -> None:
+    async def delete(self, site: Site, rows: Sequence[Row], mine: Own) -> None:
         """Delete items one by one."""
         for row in rows:
             site.check()
@@ -229,7 +230,7 @@ class Writer:
             await self._backend.delete_item(row.id)
             job.site.check()
 
-    async def _create(self, site: Site, item: NewItem, mine: set[ItemId]) -> ItemId:
+    async def _create(self, site: Site, item: NewItem, mine: Own) -> ItemId:
         made = await self._backend.create_item(site.collection, item, replace=True)
         mine.add(made)
         site.check()
@@ -250,7 +251,10 @@ class Writer:
         if secret is None or made not in found:
             return False, found
         back = codec.decode_entry(job.item.attributes, secret)
-        return back == job.entry or self._lost_nulls(job.entry, back), found
+        kept = back == job.entry or self._lost_nulls(job.entry, back)
+        if kept:
+            job.mine.keep(made, secret)
+        return kept, found
 
     def _lost_nulls(self, entry: Entry, back: Entry) -> bool:
         """Accept a map whose null values came back empty, where the provider knows no null."""
@@ -331,5 +335,7 @@ class Writer:
                 keep.add(row.id)
                 continue
             item = NewItem(row.label, row.attributes, secret)
-            keep.add(await self._create(job.site, item, job.mine))
+            made = await self._create(job.site, item, job.mine)
+            job.mine.keep(made, secret)
+            keep.add(made)
         return keep
