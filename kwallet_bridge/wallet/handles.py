@@ -14,8 +14,8 @@ nobody did: of invented numbers one in 4096 is mistaken for ours, of small ones 
 
 from __future__ import annotations
 
-import hashlib
 import random
+from _blake2 import blake2s  # hashlib would load OpenSSL
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ class HandleNumbers:
 
     def __init__(self, bus_id: str = "") -> None:
         """Draw handles that every daemon on the bus of this identity recognises."""
-        self._key = hashlib.sha256(b"kwallet-bridge handle" + bus_id.encode()).digest()
+        self._key = blake2s(b"kwallet-bridge handle" + bus_id.encode()).digest()
         self._random = random.SystemRandom()
         self._closed: OrderedDict[int, None] = OrderedDict()
 
@@ -67,5 +67,5 @@ class HandleNumbers:
         return number & _TAG_MASK == self._tag(serial)
 
     def _tag(self, serial: int) -> int:
-        digest = hashlib.blake2s(serial.to_bytes(4, "big"), key=self._key, digest_size=4).digest()
+        digest = blake2s(serial.to_bytes(4, "big"), key=self._key, digest_size=4).digest()
         return int.from_bytes(digest, "big") & _TAG_MASK
