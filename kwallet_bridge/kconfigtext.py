@@ -114,8 +114,10 @@ def escape_value(text: str) -> bytes:
 
 
 def escape_key(text: str) -> bytes:
-    """Write a key as KConfig does."""
-    return _escape(text, rb"\x00-\x08\x0b\x0c\x0e-\x1f=\[\]")
+    """Write a key as KConfig does, and one that begins with ``#`` so that KConfig can read it."""
+    data = _escape(text, rb"\x00-\x08\x0b\x0c\x0e-\x1f=\[\]")
+    # KConfig writes it plain, and takes the line for a comment from then on.
+    return b"\\x23" + data[1:] if data.startswith(b"#") else data
 
 
 def _escape(text: str, hexed: bytes) -> bytes:

@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.cli.passwords import PasswordSource, add_password_arguments, try_passwords
+from kwallet_bridge.cli.passwords import (
+    PasswordSource,
+    Prompt,
+    add_password_arguments,
+    try_passwords,
+)
 from kwallet_bridge.cli.text import printable
 from kwallet_bridge.errors import BridgeError, DecryptionError, KwlError, PartialError
 from kwallet_bridge.kwl.describe import describe_folders, describe_value, type_name
@@ -78,7 +83,7 @@ def open_source(source: WalletSource, passwords: PasswordSource) -> WalletFile:
                 salt=source.salt,
                 attributes=source.attributes,
             ),
-            prompt=f"Password for wallet {source.name}",
+            prompt=Prompt("Password for wallet", source.name),
             source=passwords,
         )
     except DecryptionError as error:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote_to_bytes
@@ -37,6 +38,29 @@ TRIES = 3
 MAX_PASSWORD_SIZE = 1 << 16
 _DESCRIPTOR = "fd:"
 _NOTHING = Secret(b"")
+_AGAIN = "That did not open it. "
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a person is asked: some text, and a private name that follows it where it may be told."""
+
+    text: str
+    name: str = field(default="", repr=False)
+
+    @property
+    def public(self) -> str:
+        """What a command line may hold, which everybody on the computer can read."""
+        return printable(self.text)
+
+    @property
+    def full(self) -> str:
+        """What the person alone is shown."""
+        return printable(f"{self.text} {self.name}" if self.name else self.text)
+
+    def again(self) -> Prompt:
+        """Give the same question after a wrong answer."""
+        return self if self.text.startswith(_AGAIN) else replace(self, text=_AGAIN + self.text)
 
 
 class PasswordSource:
@@ -91,7 +115,7 @@ def add_password_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def ask_password(prompt: str, *, source: PasswordSource) -> Secret:
+def ask_password(prompt: Prompt, *, source: PasswordSource) -> Secret:
     """Get one password, from the source's file or from a person.
 
     A person is asked on the terminal without echo; without one, through ``SSH_ASKPASS`` or
@@ -105,7 +129,7 @@ def ask_password(prompt: str, *, source: PasswordSource) -> Secret:
     if not source.asks_a_person:
         return source.read()
     for ask in _list_ways():
-        answer = ask(printable(prompt))
+        answer = ask(prompt)
         if answer is not None:
             return answer
     raise PasswordNeededError(
@@ -117,7 +141,7 @@ def ask_password(prompt: str, *, source: PasswordSource) -> Secret:
 def try_passwords(
     attempt: Callable[[Secret], Result],
     *,
-    prompt: str,
+    prompt: Prompt,
     source: PasswordSource,
     refused: type[BridgeError] = DecryptionError,
     empty_first: bool | None = None,
@@ -138,14 +162,11 @@ def try_passwords(
     for _ in range(TRIES - 1 if source.asks_a_person else 0):
         with suppress(refused):
             return attempt(ask_password(prompt, source=source))
-        prompt = prompt if prompt.startswith(_AGAIN) else _AGAIN + prompt
+        prompt = prompt.again()
     return attempt(ask_password(prompt, source=source))
 
 
-_AGAIN = "That did not open it. "
-
-
-def _list_ways() -> Iterator[Callable[[str], Secret | None]]:
+def _list_ways() -> Iterator[Callable[[Prompt], Secret | None]]:
     preference = os.environ.get("SSH_ASKPASS_REQUIRE", "")
     if preference in {"force", "prefer"}:
         yield _ask_by_program
@@ -157,7 +178,7 @@ def _list_ways() -> Iterator[Callable[[str], Secret | None]]:
         yield _ask_by_pinentry
 
 
-def _ask_on_terminal(prompt: str) -> Secret | None:
+def _ask_on_terminal(prompt: Prompt) -> Secret | None:
     """Ask on the controlling terminal, whatever standard input is; None without one."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
@@ -169,7 +190,7 @@ def _ask_on_terminal(prompt: str) -> Secret | None:
         silent[3] &= ~termios.ECHO
         try:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
-            os.write(terminal, f"{prompt}: ".encode())
+            os.write(terminal, f"{prompt.full}: ".encode())
             line = os.read(terminal, MAX_PASSWORD_SIZE)
         finally:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
@@ -181,13 +202,15 @@ def _ask_on_terminal(prompt: str) -> Secret | None:
     return Secret(line.removesuffix(b"\n"))
 
 
-def _ask_by_program(prompt: str) -> Secret | None:
+def _ask_by_program(prompt: Prompt) -> Secret | None:
     """Ask through the askpass program the environment names."""
     program = os.environ.get("SSH_ASKPASS")
     if not program:
         return None
     try:
-        done = subprocess.run([program, prompt], stdout=subprocess.PIPE, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603  the program the user chose
+            [program, prompt.public], stdout=subprocess.PIPE, check=False
+        )
     except OSError:
         return None
     if done.returncode != 0:
@@ -195,12 +218,14 @@ def _ask_by_program(prompt: str) -> Secret | None:
     return Secret(done.stdout.split(b"\n", 1)[0].removesuffix(b"\r"))
 
 
-def _ask_by_pinentry(prompt: str) -> Secret | None:
+def _ask_by_pinentry(prompt: Prompt) -> Secret | None:
     """Ask through pinentry's Assuan dialogue; None where it is missing or can show nothing."""
     program = shutil.which("pinentry")
     if program is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return None
-    commands = f"SETTITLE kwallet-bridge\nSETDESC {quote(prompt)}\nSETPROMPT Password:\nGETPIN\n"
+    commands = (
+        f"SETTITLE kwallet-bridge\nSETDESC {quote(prompt.full)}\nSETPROMPT Password:\nGETPIN\n"
+    )
     try:
         done = subprocess.run(  # noqa: S603  found on PATH, as gpg finds it
             [program], input=f"{commands}BYE\n".encode(), stdout=subprocess.PIPE, check=False

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from kwallet_bridge.session.manifest import (
 from kwallet_bridge.session.packaging import install_package, uninstall_package
 from kwallet_bridge.session.takeover import Takeover
 from kwallet_bridge.wire.generations import BUS_NAMES
+
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""Controls, and what stands for bytes that are no UTF-8."""
 
 if TYPE_CHECKING:
     import argparse
@@ -144,7 +148,10 @@ def find_program(given: str | None, invoked: str) -> str:
     for candidate in candidates:
         found = shutil.which(candidate)
         if found and not found.endswith("__main__.py"):
-            return str(Path(found).absolute())
+            path = str(Path(found).absolute())
+            if _UNWRITABLE.search(path):
+                raise UsageError("the path of kwallet-bridge has letters no unit file can hold")
+            return path
     raise UsageError("kwallet-bridge is not installed as a program; give its path with --program")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.cli.passwords import PasswordSource, ask_password
+from kwallet_bridge.cli.passwords import PasswordSource, Prompt, ask_password
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.errors import BusLostError, StoreUnavailableError, UsageError
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
@@ -47,8 +47,9 @@ class RememberedPassword:
         """Give the password."""
         if self._answer is None or request.again:
             text = "Password for the new keyring" if request.new else "Password for the keyring"
-            prompt = f"{text} {request.label}"
-            self._answer = await asyncio.to_thread(ask_password, prompt, source=self._source)
+            self._answer = await asyncio.to_thread(
+                ask_password, Prompt(text, request.label), source=self._source
+            )
         return self._answer
 
 

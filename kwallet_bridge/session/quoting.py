@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PLAIN = re.compile(r"[A-Za-z0-9_@+:,./-]+")
+_REFUSED = re.compile(r"""["'\\]""")
 
 
 def quote_activation(argv: Sequence[str]) -> str:
@@ -19,8 +20,14 @@ def quote_activation(argv: Sequence[str]) -> str:
 
 
 def quote_unit(argv: Sequence[str]) -> str:
-    """Quote for ``ExecStart=`` of a systemd unit, which expands variables in arguments alone."""
+    """Quote for ``ExecStart=`` of a systemd unit, which expands variables in arguments alone.
+
+    systemd refuses a program with a quote or a backslash in its path, however it is written; as an
+    argument of a shell, which becomes that program, it may have any.
+    """
     program, *arguments = argv
+    if _REFUSED.search(program):
+        program, *arguments = "/bin/sh", "-c", 'exec "$0" "$@"', *argv
     doubled = [program, *(word.replace("$", "$$") for word in arguments)]
     return " ".join(_quote_unit_word(word) for word in doubled)
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +77,8 @@ def test_uninstall_gives_kwalletd5_back(session: PrivateBus, program: Path) -> N
 PRELUDE = """\
 set -e
 mount -t tmpfs tmpfs /run
+# What the machine chose for its users, as another bus, which wants a journal.
+mount -t tmpfs tmpfs /etc/systemd/user
 mkdir -p /run/systemd/system /run/user/0
 chmod 700 /run/user/0
 group=/sys/fs/cgroup/systemd/kwb-$$
@@ -151,6 +155,23 @@ def test_the_hardened_unit_serves_and_asks(home: PrivateBus, program: Path) -> N
     confined = "confined: Umask: 0077 NoNewPrivs: 1 Seccomp: 2 Max core file size 0 0 bytes"
     assert words.count(confined) == 2
     assert words.endswith("answered success")
+
+
+def test_systemd_starts_a_program_at_a_place_full_of_quotes(
+    home: PrivateBus, tmp_path: Path
+) -> None:
+    """A unit whose program has quotes, a backslash and a dollar in its path runs it, and stops."""
+    program = install_program(tmp_path / 'it\'s a "b\\c" = %n $HOME' / "kwallet-bridge")
+    words = run_under_systemd(
+        home,
+        f"""
+        {shlex.quote(str(program))} session install
+        readlink /proc/$(systemctl --user show -P MainPID {UNIT})/exe
+        systemctl --user stop {UNIT}
+        systemctl --user show -P Result {UNIT}
+        """,
+    )
+    assert words.endswith(f"{Path(sys.executable).resolve()} success")
 
 
 def test_systemd_activates_and_gives_back(home: PrivateBus, program: Path) -> None:

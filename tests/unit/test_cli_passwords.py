@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import termios
@@ -12,16 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.paths import ROOT
+from support.paths import ROOT, VECTORS
 
-from kwallet_bridge.cli import passwords
-from kwallet_bridge.cli.passwords import PasswordSource, ask_password, try_passwords
+from kwallet_bridge.cli import daemon, passwords
+from kwallet_bridge.cli.inspect import open_source
+from kwallet_bridge.cli.passwords import PasswordSource, Prompt, ask_password, try_passwords
+from kwallet_bridge.cli.stores import RememberedPassword
 from kwallet_bridge.errors import (
     DecryptionError,
     PasswordNeededError,
     PromptDismissedError,
     UsageError,
 )
+from kwallet_bridge.keyringfile.sources import KeyRequest
+from kwallet_bridge.kwl.files import read_source
 from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
@@ -32,14 +38,14 @@ import fcntl, os, signal, sys, termios
 os.setsid()
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
 fcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)
-from kwallet_bridge.cli.passwords import PasswordSource, try_passwords
+from kwallet_bridge.cli.passwords import PasswordSource, Prompt, try_passwords
 from kwallet_bridge.errors import BridgeError, DecryptionError
 tried = []
 def attempt(password):
     tried.append(password.reveal())
     raise DecryptionError("no")
 try:
-    try_passwords(attempt, prompt="Wallet \\x1b[2J", source=PasswordSource())
+    try_passwords(attempt, prompt=Prompt("Wallet", "\\x1b[2J"), source=PasswordSource())
 except BridgeError as error:
     print(type(error).__name__, tried)
 except KeyboardInterrupt:
@@ -70,7 +76,7 @@ def program(tmp_path: Path) -> Callable[[str, str], str]:
 
 def ask() -> bytes:
     """Ask a person."""
-    return ask_password("Password for x", source=PasswordSource()).reveal()
+    return ask_password(Prompt("Password for", "x"), source=PasswordSource()).reveal()
 
 
 @pytest.mark.parametrize(
@@ -92,9 +98,9 @@ def test_a_password_file_loses_one_line_end(
     path = tmp_path / "password"
     path.write_bytes(content)
     source = PasswordSource(str(path))
-    assert ask_password("x", source=source).reveal() == password
+    assert ask_password(Prompt("x"), source=source).reveal() == password
     path.unlink()
-    assert ask_password("x", source=source).reveal() == password
+    assert ask_password(Prompt("x"), source=source).reveal() == password
 
 
 def test_a_password_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,10 +133,10 @@ def test_nobody_to_ask() -> None:
 def test_an_askpass_program(
     monkeypatch: pytest.MonkeyPatch, program: Callable[[str, str], str]
 ) -> None:
-    """The program gets the prompt as its argument; its first line is the password."""
+    """The program gets the prompt without the wallet's name; its first line is the password."""
     script = program("askpass", 'printf "%s|é\\n" "$1"')
     monkeypatch.setenv("SSH_ASKPASS", script)
-    assert ask().decode() == "Password for x|é"
+    assert ask().decode() == "Password for|é"
 
 
 def test_an_askpass_program_that_is_dismissed(
@@ -251,14 +257,14 @@ def test_a_file_has_one_try(
 
     with pytest.raises(DecryptionError):
         try_passwords(
-            attempt, prompt="x", source=PasswordSource(str(path)), empty_first=empty_first
+            attempt, prompt=Prompt("x"), source=PasswordSource(str(path)), empty_first=empty_first
         )
     assert tried == expected
 
 
 def test_the_empty_password_is_tried_without_asking() -> None:
     """A wallet without password opens though nobody can be asked."""
-    opened = try_passwords(len, prompt="x", source=PasswordSource())
+    opened = try_passwords(len, prompt=Prompt("x"), source=PasswordSource())
     assert opened == 0
 
 
@@ -317,3 +323,24 @@ def test_an_interrupt_leaves_the_terminal_as_it_was() -> None:
     """Ctrl-C at the prompt ends the program, and echo is on again."""
     printed, _ = run_on_terminal([b"\x03"])
     assert printed == "interrupted\n"
+
+
+def test_no_command_puts_a_wallets_name_on_a_command_line(
+    monkeypatch: pytest.MonkeyPatch, program: Callable[[str, str], str], tmp_path: Path
+) -> None:
+    """Whoever asks, for a wallet file or a keyring, old or new: an askpass program is not told."""
+    told = tmp_path / "told"
+    script = program("askpass", f'printf "%s\\n" "$@" >>{told}; echo password')
+    monkeypatch.setenv("SSH_ASKPASS", script)
+    vector = VECTORS / "pw-005.kwl"
+    shutil.copy(vector, tmp_path / "Private.kwl")
+    shutil.copy(vector.with_suffix(".salt"), tmp_path / "Private.salt")
+    with pytest.raises(DecryptionError):
+        open_source(read_source(tmp_path / "Private.kwl", salt_folders=[]), PasswordSource())
+    for new in (True, False):
+        request = KeyRequest("Private", new=new)
+        asyncio.run(RememberedPassword(PasswordSource()).read_password(request))
+        daemon._ask(request)
+    lines = told.read_text().splitlines()
+    assert len(lines) > 6
+    assert not [line for line in lines if "Private" in line]

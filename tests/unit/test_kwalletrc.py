@@ -211,9 +211,22 @@ def test_the_entry_that_counts_is_replaced() -> None:
     assert set_entry(b"[G]\na=1\n[H]\n[G]\na=2\n", ("G",), "a", "3") == b"[G]\na=1\n[H]\n[G]\na=3\n"
 
 
+@pytest.mark.parametrize("wallet", ["#x", "#", "# a=[b]", "x#"])
+def test_a_wallet_called_like_a_comment_is_remembered(
+    environ: dict[str, str], rc: Path, wallet: str
+) -> None:
+    """KDE and we read back what is allowed for a wallet whose name begins with a hash."""
+    for appid in ("one", "two"):
+        assert remember(environ, AccessList.ALLOW, wallet=wallet, appid=appid)
+    assert kde_value(environ, "Auto Allow", wallet) == "one,two"
+    assert read_settings(environ).auto_allow[wallet] == ("one", "two")
+    assert forget_wallet(environ, wallet)
+    assert rc.read_bytes() == SAMPLE
+
+
 NAME = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\\"), min_size=1, max_size=9
-).filter(lambda name: not name.startswith("-"))
+).filter(lambda name: not name.startswith(("-", "#")))
 
 
 @settings(max_examples=40, deadline=None)

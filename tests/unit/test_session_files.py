@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.paths import ROOT
 
+from kwallet_bridge.cli.session import find_program
+from kwallet_bridge.errors import UsageError
 from kwallet_bridge.session.files import UNIT, Places, plan_files, render_unit
 from kwallet_bridge.session.quoting import quote_activation, quote_desktop, quote_unit
 from kwallet_bridge.wire.generations import BUS_NAMES
@@ -71,9 +73,10 @@ def test_metainfo_is_valid() -> None:
     assert "pedantic" not in done
 
 
-def test_unit_is_valid(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["a b 50% $HOME é", "it's", 'a"b', "a\\b", "it's a=b % $HOME"])
+def test_unit_is_valid(tmp_path: Path, folder: str) -> None:
     """systemd-analyze accepts the unit, also with a program path full of odd letters."""
-    program = tmp_path / "a b 50% $HOME é" / "kwallet-bridge"
+    program = tmp_path / folder / "kwallet-bridge"
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
@@ -114,6 +117,17 @@ WORDS = st.lists(
 def test_activation_words_survive(words: list[str]) -> None:
     """Undoing the key file's and the shell's quoting gives the command line back."""
     assert shlex.split(quote_activation(words).replace("\\\\", "\\")) == words
+
+
+@pytest.mark.parametrize("letter", ["\n", "\t", "\udcff"])
+def test_a_path_no_unit_can_hold_is_refused(tmp_path: Path, letter: str) -> None:
+    """A path with a control or with bytes that are no UTF-8 is refused before anything is written."""
+    program = tmp_path / f"a{letter}b" / "kwallet-bridge"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    with pytest.raises(UsageError, match="letters"):
+        find_program(str(program), "")
 
 
 @pytest.mark.parametrize(
