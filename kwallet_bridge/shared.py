@@ -12,6 +12,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_TURN = 0.005
+
+
+class Turn:
+    """How long one piece of work has held the event loop: others wait while it does."""
+
+    __slots__ = ("_clock", "_end")
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._clock = asyncio.get_running_loop().time
+        self._end = self._clock() + _TURN
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time to let others go on."""
+        return self._clock() > self._end
+
+    async def pass_on(self) -> None:
+        """Let others go on, then begin again."""
+        await asyncio.sleep(0)
+        self._end = self._clock() + _TURN
+
+
 class SharedRun(Generic[T]):
     """A running coroutine; whoever is cancelled leaves, and it is cancelled with the last."""
 

@@ -17,6 +17,7 @@ from kwallet_bridge.errors import (
     WalletNotFoundError,
 )
 from kwallet_bridge.model import DEFAULT_FOLDERS, FolderName, Key, WalletName
+from kwallet_bridge.shared import Turn
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.changes import Changes
 from kwallet_bridge.store.directory import Directory
@@ -37,10 +38,17 @@ from kwallet_bridge.store.wallets import (
 from kwallet_bridge.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from kwallet_bridge.model import Entry, EntryType
-    from kwallet_bridge.store.port import BackendEvent, CollectionId, ItemBackend
+    from kwallet_bridge.store.port import (
+        BackendEvent,
+        CollectionId,
+        ItemBackend,
+        ItemId,
+        ItemSecret,
+    )
+    from kwallet_bridge.store.rows import Row
     from kwallet_bridge.store.wallets import StoreEvent
 
 _T = TypeVar("_T")
@@ -266,13 +274,11 @@ class EntryStore:
             rows = site.index.folder_rows(folder)
             if rows is None:
                 rows = await self._finder.find_folder(site, folder)
-            chosen = [(key, row) for key, row in best_rows(rows).items() if wanted(key, row.type)]
-            ids = [row.id for _key, row in chosen]
+            chosen = await _choose(rows, wanted)
+            ids = [row.id for row in chosen.values()]
             secrets = await self._writer.read_secrets(site, ids)
             if len(secrets) == len(ids) and site.index.pending.isdisjoint(ids):
-                return {
-                    key: codec.decode_entry(row.attributes, secrets[row.id]) for key, row in chosen
-                }
+                return await _decode(chosen, secrets)
             for item in ids:
                 if item not in secrets:
                     site.changes.hear(item)
@@ -404,3 +410,28 @@ class EntryStore:
             )
             site.unsettled = site.changes.arm
         return site
+
+
+async def _choose(rows: Iterable[Row], wanted: Callable[[Key, EntryType], bool]) -> dict[Key, Row]:
+    """Pick the rows of the keys that are wanted, letting others have a turn meanwhile."""
+    turn = Turn()
+    chosen: dict[Key, Row] = {}
+    for key, row in best_rows(rows).items():
+        if wanted(key, row.type):
+            chosen[key] = row
+        if turn.is_over:
+            await turn.pass_on()
+    return chosen
+
+
+async def _decode(
+    chosen: Mapping[Key, Row], secrets: Mapping[ItemId, ItemSecret]
+) -> Mapping[Key, Entry]:
+    """Read the entries out of their items, letting others have a turn meanwhile."""
+    turn = Turn()
+    found: dict[Key, Entry] = {}
+    for key, row in chosen.items():
+        found[key] = codec.decode_entry(row.attributes, secrets[row.id])
+        if turn.is_over:
+            await turn.pass_on()
+    return found

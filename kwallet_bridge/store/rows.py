@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.store.port import ItemId, ItemInfo
 
-_NUMBER = re.compile(r"\d+$")
+_DIGITS = "0123456789"
 
 
 @dataclass(slots=True, eq=False)
@@ -36,11 +35,11 @@ class Row:
 
     def __post_init__(self) -> None:
         """Rank items of one key: KDE's schema, then the newest, then the highest path number."""
-        number = _NUMBER.search(self.id)
+        number = self.id[len(self.id.rstrip(_DIGITS)) :]
         self.rank = (
             self.attributes.get(codec.SCHEMA) == codec.ENTRY_SCHEMA,
             self.modified,
-            int(number[0][:18]) if number else 0,
+            int(number[:18] or 0),
             self.id,
         )
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -144,6 +145,31 @@ async def test_a_cold_read_reads_one_item() -> None:
     assert it.memory.calls["search"] == 1
     assert it.memory.calls["read_items:items"] == 1
     assert it.memory.calls["read_secrets"] == 1
+
+
+async def test_a_large_read_lets_others_have_their_turn() -> None:
+    """A tenth of a second of patterns and values is parted into many turns of the loop."""
+    it = Fixture()
+    for number in range(1000):
+        await it.store.write(W, F, Key(f"k{number}"), password("x"))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def slow(key: Key, _: EntryType) -> bool:
+        end = time.perf_counter() + 0.0002
+        while time.perf_counter() < end:
+            pass
+        return key == "k7"
+
+    counter = asyncio.ensure_future(count())
+    assert list(await it.store.read_many(W, F, slow)) == ["k7"]
+    counter.cancel()
+    assert turns > 10
 
 
 async def test_listing_folders_does_not_read_every_item() -> None:
