@@ -57,17 +57,17 @@ def _execute(args: argparse.Namespace) -> int:
         return ended
     if not args.origin:
         raise UsageError("--from is needed")
-    if args.origin == args.to:
-        raise UsageError("a store cannot be copied onto itself")
     source = StoreOpener(args.origin, PasswordSource(args.from_password_file))
-    source.require()
     target = StoreOpener(args.to, PasswordSource(args.to_password_file))
+    if source.spec == target.spec:
+        raise UsageError("a store cannot be copied onto itself")
+    source.require()
     copied = asyncio.run(_read(source, args))
     missing = set(args.wallets) - {one.label for one in copied}
     if missing:
         raise WalletNotFoundError(f"the source has no collection {min(missing)}")
     jobs = list({id(one.job): one.job for one in copied}.values())
-    sources = (f"store:{args.origin}", *(one.label for one in copied))
+    sources = (f"store:{source.spec}", *(one.label for one in copied))
     run = carry_out_jobs(args, make_dialogue(args), jobs, sources, opener=target)
     removed = None
     if args.move and not args.dry_run and (run is None or not run.is_open):

@@ -6,13 +6,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import Dialogue, make_dialogue
 from kwallet_bridge.cli.passwords import PasswordSource, add_password_arguments
-from kwallet_bridge.cli.showing import print_jobs, print_run, print_undo
+from kwallet_bridge.cli.showing import print_confirmed, print_jobs, print_run, print_undo
 from kwallet_bridge.cli.sources import (
     Loaded,
     load_file,
@@ -30,7 +29,7 @@ from kwallet_bridge.migrate.journal import journal_path, open_journal
 from kwallet_bridge.migrate.rows import Policy
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.session import Orders, carry_out
-from kwallet_bridge.migrate.undo import Undone, confirm_run, find_run, undo_run
+from kwallet_bridge.migrate.undo import confirm_run, find_run, undo_run
 from kwallet_bridge.model import WalletName
 
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ def carry_out_jobs(
     if opener is None:
         opener = StoreOpener(args.to, PasswordSource(args.to_password_file))
     orders = Orders(
-        opener.open, args.to, sources, dialogue.decide, dialogue, journal_path(), args.dry_run
+        opener.open, opener.spec, sources, dialogue.decide, dialogue, journal_path(), args.dry_run
     )
     try:
         return asyncio.run(carry_out(jobs, orders)) if jobs else None
@@ -203,21 +202,19 @@ async def _end(args: argparse.Namespace) -> int:
     with open_journal(journal_path()) as journal:
         run = find_run(journal, args.undo or args.confirm)
         opener = StoreOpener(run.destination, PasswordSource(args.to_password_file))
+        opener.require()
         store = await opener.open()
+        default = store.default_wallet
         try:
             if args.confirm:
-                number = await confirm_run(
-                    store.backend, journal, run, default_wallet=store.default_wallet
-                )
-                print(f"run {run.id} is confirmed; {number} kept items are gone", file=sys.stderr)
-                return 0
-            results = await undo_run(
-                store.backend, journal, run, default_wallet=store.default_wallet
-            )
+                done = await confirm_run(store.backend, journal, run, default_wallet=default)
+                print_confirmed(run, done, now=store.kind(), as_json=args.json)
+                return report.confirm_code(done)
+            results = await undo_run(store.backend, journal, run, default_wallet=default)
+            print_undo(run, results, now=store.kind(), as_json=args.json)
+            return report.undo_code(results)
         finally:
             await store.close()
-    print_undo(run, results, as_json=args.json)
-    return 3 if any(one.outcome is Undone.CHANGED for one in results) else 0
 
 
 def sources_of(loaded: Sequence[Loaded]) -> tuple[str, ...]:

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import show_place
 from kwallet_bridge.cli.text import printable
-from kwallet_bridge.migrate.report import by_folder, describe_run, describe_undo
+from kwallet_bridge.migrate.journal import UNDONE
+from kwallet_bridge.migrate.report import (
+    by_folder,
+    describe_confirmed,
+    describe_run,
+    describe_undo,
+)
 from kwallet_bridge.migrate.rows import Action, Outcome
+from kwallet_bridge.migrate.undo import Undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +26,8 @@ if TYPE_CHECKING:
     from kwallet_bridge.errors import BridgeError
     from kwallet_bridge.migrate.journal import RunRecord
     from kwallet_bridge.migrate.run import Job
-    from kwallet_bridge.migrate.undo import UndoResult
+    from kwallet_bridge.migrate.undo import Confirmed, UndoResult
+    from kwallet_bridge.model import WalletName
 
 _REASONS = {
     "unknown-type": "KWallet knows no such type; the wallet file still has it",
@@ -67,8 +75,8 @@ def print_jobs(
         print(f"To take this back: kwallet-bridge migrate --undo {run.id}")
 
 
-def print_undo(run: RunRecord, results: Sequence[UndoResult], *, as_json: bool) -> None:
-    """Print the result of an undo."""
+def print_undo(run: RunRecord, results: Sequence[UndoResult], *, now: str, as_json: bool) -> None:
+    """Print the result of an undo; ``now`` is what the destination's name leads to today."""
     if as_json:
         print(json.dumps(describe_undo(run, results)))
         return
@@ -76,9 +84,44 @@ def print_undo(run: RunRecord, results: Sequence[UndoResult], *, as_json: bool) 
         print("nothing had been written")
     for outcome, number in Counter(one.outcome for one in results).items():
         print(f"{number} {outcome.value}")
-    for one in results:
-        if one.outcome == "changed-since":
-            print(f"  {show_place(one.place)} was changed since and stays")
+    changed = [one for one in results if one.outcome is Undone.CHANGED]
+    for one in changed:
+        print(f"  {show_place(one.place)} was changed since and stays")
+    unreached = [one.place.wallet for one in results if one.outcome is Undone.UNREACHED]
+    _print_unreached(run, list(dict.fromkeys(unreached)), now)
+    if unreached:
+        print(f"The run stays open: kwallet-bridge migrate --undo {run.id} goes on with it.")
+    elif changed:
+        print(
+            f"The run stays open: kwallet-bridge migrate --confirm {run.id} keeps what was changed;"
+            " --undo looks again."
+        )
+
+
+def print_confirmed(run: RunRecord, done: Confirmed, *, now: str, as_json: bool) -> None:
+    """Print how confirming a run ended."""
+    if as_json:
+        print(json.dumps(describe_confirmed(run, done)))
+        return
+    _print_unreached(run, done.unreached, now)
+    if done.unreached:
+        print(
+            f"{done.removed} kept items are gone. The run stays open: kwallet-bridge migrate"
+            f" --confirm {run.id} goes on with it."
+        )
+    else:
+        print(f"run {run.id} is confirmed; {done.removed} kept items are gone")
+
+
+def _print_unreached(run: RunRecord, wallets: Sequence[WalletName], now: str) -> None:
+    """Say which wallets are not where the run left them, and where it left them."""
+    then = f"{run.destination} ({run.store})" if run.store else run.destination
+    other = f", which is {now} now" if now and run.store not in {"", now} else ""
+    for wallet in wallets:
+        print(
+            f"  {printable(wallet)}: not found as the run left it in {printable(then)}{other};"
+            " connect or start the store that it wrote to"
+        )
 
 
 def print_run(run: RunRecord, *, as_json: bool) -> None:
@@ -88,7 +131,10 @@ def print_run(run: RunRecord, *, as_json: bool) -> None:
         return
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
     state = "cut off" if run.is_open else run.state
-    print(f"{run.id}  {started}  {state}  {len(run.intents)} entries to {run.destination}")
+    if run.undoing and run.state != UNDONE:
+        state = "undone in part"
+    to = printable(run.destination)
+    print(f"{run.id}  {started}  {state}  {len(run.intents)} entries to {to}")
 
 
 def _plan_lines(job: Job) -> Iterator[str]:

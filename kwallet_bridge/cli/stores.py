@@ -65,10 +65,11 @@ class StoreOpener:
         known = (_FILE, _OO7_FILE, SECRET_SERVICE + "@")
         if not (spec == SECRET_SERVICE or spec.startswith(known)):
             raise UsageError(f"a store is {SPEC_HELP}")
-        self.spec = spec
         self._for_oo7 = spec.startswith(_OO7_FILE)
-        path = spec.partition(":")[2] if spec.startswith((_FILE, _OO7_FILE)) else ""
-        self._file = Path(path).expanduser() if path else None
+        kind, _, path = spec.partition(":") if spec.startswith((_FILE, _OO7_FILE)) else ("", "", "")
+        self._file = Path(path).expanduser().absolute() if path else None
+        self.spec = spec if self._file is None else f"{kind}:{self._file}"
+        """The store's name, which means the same from every folder."""
         self._keys = RememberedPassword(passwords)
 
     def require(self) -> None:
@@ -78,7 +79,10 @@ class StoreOpener:
             StoreUnavailableError: There is no such file.
         """
         if self._file is not None and not self._file.exists():
-            raise StoreUnavailableError(f"there is no keyring file {self._file}")
+            raise StoreUnavailableError(
+                f"there is no keyring file {self._file}; if it lies elsewhere now, connect or mount"
+                " that first"
+            )
 
     async def open(self) -> OpenStore:
         """Open the store.
@@ -93,7 +97,13 @@ class StoreOpener:
                 self._file, self._keys, label=default, files_content_type=self._for_oo7
             )
             store = EntryStore(file, settings)
-            return OpenStore(file, store, settings.default_wallet, count_unreadable=file.unreadable)
+            return OpenStore(
+                file,
+                store,
+                settings.default_wallet,
+                count_unreadable=file.unreadable,
+                kind=lambda: "keyring file",
+            )
         _, _, address = self.spec.partition("@")
         try:
             bus = await BusConnection.connect(address or None)
@@ -107,4 +117,12 @@ class StoreOpener:
             seen = None if address else is_text_keyring(collection, os.environ)
             return seen if backend.provider_kind == "gnome-keyring" else bool(seen)
 
-        return OpenStore(backend, store, settings.default_wallet, bus.close, is_text=is_text)
+        default = settings.default_wallet
+        return OpenStore(
+            backend,
+            store,
+            default,
+            bus.close,
+            kind=lambda: backend.provider_kind or "unknown provider",
+            is_text=is_text,
+        )

@@ -65,16 +65,31 @@ class RunRecord:
     sources: tuple[str, ...]
     intents: dict[int, Intent] = field(default_factory=dict)
     collections: list[str] = field(default_factory=list)
+    keyed: list[WalletName] = field(default_factory=list)
+    """Wallets where its key was about to be put; what it meant to write there came after."""
     ended: int = 0
     state: str = "running"
     by_place: dict[Place, Intent] = field(default_factory=dict)
     version: int = VERSION
     """Of the program that began it: 1 noted nothing of what is covered."""
+    store: str = ""
+    """Which provider or kind of file the destination was; "" in the journals of version 1."""
+    undoing: bool = False
+    """Taking it back has begun; as long as ``state`` is another, something of it is left."""
+    settled: set[WalletName] = field(default_factory=set)
+    """Wallets in which nothing of it is left to be undone or confirmed."""
+    taken_back: set[int] = field(default_factory=set)
+    """Numbers of the rows that an undo which left others has dealt with."""
 
     @property
     def is_open(self) -> bool:
-        """Tell whether the run was cut off before its end."""
-        return self.state == "running"
+        """Tell whether the run was cut off before its end, so that it can go on."""
+        return self.state == "running" and not self.undoing
+
+    @property
+    def wallets(self) -> list[WalletName]:
+        """The wallets it wrote to, or was about to."""
+        return list(dict.fromkeys(intent.place.wallet for intent in self.intents.values()))
 
     def unfinished(self, action: Action) -> frozenset[Place]:
         """Give the places where a write of this kind may have been cut off."""
@@ -144,26 +159,33 @@ class Journal:
             self._size = whole
         _read_lines(data[:whole], self._path, self.records)
 
-    def find_open(self, destination: str, sources: Sequence[str]) -> RunRecord | None:
-        """Find the interrupted run of the same sources and destination, the last one first."""
-        for run in reversed(list(self.runs.values())):
-            if run.is_open and run.destination == destination and run.sources == tuple(sources):
-                return run
-        return None
+    def list_open(self, destination: str, sources: Sequence[str]) -> list[RunRecord]:
+        """List the interrupted runs of the same sources and destination, the last one first."""
+        return [
+            run
+            for run in reversed(self.runs.values())
+            if run.is_open and run.destination == destination and run.sources == tuple(sources)
+        ]
 
     # --- writing --------------------------------------------------------------------------------
 
-    def begin(self, destination: str, sources: Sequence[str]) -> RunRecord:
-        """Begin a run; on disk when this returns."""
+    def begin(self, destination: str, sources: Sequence[str], *, store: str = "") -> RunRecord:
+        """Begin a run; on disk when this returns. ``store`` says which one it is for people."""
         now = int(time.time())
         name = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + "-" + secrets.token_hex(2)
         line = {"type": "run", "version": VERSION, "run": name, "at": now}
-        self._append([line | {"to": destination, "from": list(sources)}], sync=True)
+        line |= {"to": destination, "from": list(sources), "store": store}
+        self._append([line], sync=True)
         return self.runs[name]
 
     def note_collection(self, run: RunRecord, wallet: str) -> None:
         """Note that the run is about to make a collection."""
         self._append([{"type": "collection", "run": run.id, "wallet": wallet}], sync=True)
+
+    def note_key(self, run: RunRecord, wallet: WalletName) -> None:
+        """Note that the run's key is about to be put into a wallet."""
+        if wallet not in run.keyed:
+            self._append([{"type": "key", "run": run.id, "wallet": wallet}], sync=True)
 
     def intend(self, run: RunRecord, intents: Iterable[tuple[Place, Action, str]]) -> None:
         """Note what the run is about to write; on disk when this returns."""
@@ -224,6 +246,14 @@ class Journal:
         data = _read_all(self._descriptor, self._size)
         self._replace(data + _encode_lines([line]))
         _apply(self.records, line)
+
+    def note_settled(self, run: RunRecord, wallet: WalletName) -> None:
+        """Note that nothing of a run is left in a wallet; before its key there is removed."""
+        self._append([{"type": "settled", "run": run.id, "wallet": wallet}], sync=True)
+
+    def note_taken_back(self, run: RunRecord, rows: Iterable[int]) -> None:
+        """Note which rows were taken back, where others were not."""
+        self._append([{"type": "taken-back", "run": run.id, "rows": sorted(rows)}], sync=True)
 
     def end(self, run: RunRecord, state: str) -> None:
         """Note that a run is finished, undone or confirmed."""
@@ -396,30 +426,42 @@ def _read_lines(data: bytes, path: Path, records: Records) -> None:
 
 
 def _apply(records: Records, line: Mapping[str, object]) -> None:
-    runs = records.runs
     match line:
         case {"type": "run", "version": int(version)} if version > VERSION:
             raise JournalError("the migration journal is of a newer program")
         case {"type": "run", "run": str(name), "at": int(at), "to": str(to), "from": [*origin]}:
             version = int(str(line.get("version", 1)))
-            runs[name] = RunRecord(
-                name, at, to, tuple(str(text) for text in origin), version=version
-            )
-        case {"type": "collection", "run": str(name), "wallet": str(wallet)}:
-            runs[name].collections.append(wallet)
-        case {"type": "intent", "run": str(name), "row": int(row), "digest": str(digest)}:
-            intent = Intent(row, _read_place(line), Action(str(line["action"])), digest)
-            runs[name].add(intent)
-        case {"type": "outcome", "run": str(name), "row": int(row), "outcome": str(outcome)}:
-            runs[name].intents[row].outcome = Outcome(outcome)
-        case {"type": "end", "run": str(name), "state": str(state), "at": int(at)}:
-            runs[name].state, runs[name].ended = state, at
-            if state == UNDONE:
-                records.take_back(runs[name])
+            sources, store = tuple(str(text) for text in origin), str(line.get("store", ""))
+            records.runs[name] = RunRecord(name, at, to, sources, version=version, store=store)
         case {"type": "covered"}:
             records.coverage.append(Coverage.from_line(line))
+        case {"type": "end", "run": str(name), "state": str(state), "at": int(at)}:
+            records.runs[name].state, records.runs[name].ended = state, at
+            if state == UNDONE:
+                records.take_back(records.runs[name])
         case {"type": "undoing", "run": str(name)}:
-            records.take_back(runs[name])
+            records.take_back(records.runs[name])
+            records.runs[name].undoing = True
+        case {"run": str(name)}:
+            _apply_to_run(records.runs[name], line)
+        case _:
+            raise ValueError("no such line")
+
+
+def _apply_to_run(run: RunRecord, line: Mapping[str, object]) -> None:
+    match line:
+        case {"type": "collection", "wallet": str(wallet)}:
+            run.collections.append(wallet)
+        case {"type": "key", "wallet": str(wallet)}:
+            run.keyed.append(WalletName(wallet))
+        case {"type": "intent", "row": int(row), "digest": str(digest)}:
+            run.add(Intent(row, _read_place(line), Action(str(line["action"])), digest))
+        case {"type": "outcome", "row": int(row), "outcome": str(outcome)}:
+            run.intents[row].outcome = Outcome(outcome)
+        case {"type": "settled", "wallet": str(wallet)}:
+            run.settled.add(WalletName(wallet))
+        case {"type": "taken-back", "rows": [*rows]}:
+            run.taken_back.update(int(str(row)) for row in rows)
         case _:
             raise ValueError("no such line")
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from kwallet_bridge.errors import PartialError, StoreUnavailableError
+from kwallet_bridge.migrate.journal import UNDONE
 from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place, Result, Row
+from kwallet_bridge.migrate.undo import CONFIRMED, Undone
 from kwallet_bridge.migrate.verify import DIFFERS, MISSING
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.migrate.journal import RunRecord
     from kwallet_bridge.migrate.rows import Plan
     from kwallet_bridge.migrate.run import Job
-    from kwallet_bridge.migrate.undo import UndoResult
+    from kwallet_bridge.migrate.undo import Confirmed, UndoResult
 
 SCHEMA = 1
 _BAD = frozenset({Outcome.SKIPPED, Outcome.UNSUPPORTED, Outcome.FAILED, Outcome.PENDING})
@@ -97,7 +100,35 @@ def describe_undo(run: RunRecord, results: Sequence[UndoResult]) -> dict[str, ob
         "schema": SCHEMA,
         "run": run.id,
         "rows": [describe_place(one.place) | {"outcome": one.outcome.value} for one in results],
+        "ended": run.state == UNDONE,
+        "exit_code": undo_code(results),
     }
+
+
+def describe_confirmed(run: RunRecord, done: Confirmed) -> dict[str, object]:
+    """Describe how confirming a run ended."""
+    return {
+        "type": "confirm",
+        "schema": SCHEMA,
+        "run": run.id,
+        "removed": done.removed,
+        "not_reached": list(done.unreached),
+        "ended": run.state == CONFIRMED,
+        "exit_code": confirm_code(done),
+    }
+
+
+def undo_code(results: Sequence[UndoResult]) -> int:
+    """Give the exit code of an undo: 5 where a wallet was not reached, 3 where something stays."""
+    outcomes = {one.outcome for one in results}
+    if Undone.UNREACHED in outcomes:
+        return StoreUnavailableError.exit_code
+    return PartialError.exit_code if Undone.CHANGED in outcomes else 0
+
+
+def confirm_code(done: Confirmed) -> int:
+    """Give the exit code of a confirmation."""
+    return StoreUnavailableError.exit_code if done.unreached else 0
 
 
 def describe_error(error: BridgeError) -> dict[str, object]:
@@ -119,6 +150,8 @@ def describe_run(run: RunRecord) -> dict[str, object]:
         "run": run.id,
         "started": run.started,
         "state": run.state,
+        "undone_in_part": run.undoing and run.state != UNDONE,
+        "store": run.store,
         "to": run.destination,
         "from": list(run.sources),
         "outcomes": dict(counts),

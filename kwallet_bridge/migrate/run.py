@@ -37,6 +37,8 @@ class OpenStore:
     hang_up: Callable[[], None] = lambda: None
     count_unreadable: Callable[[CollectionId], int] = lambda _: 0
     """How many items of an unlocked collection it cannot read, and so does not list."""
+    kind: Callable[[], str] = lambda: ""
+    """What it is, for people: the provider, or the kind of file."""
     is_text: Callable[[CollectionId], bool | None] = lambda _: False
     """Whether a collection's file is plain text, not encrypted; None where that is not known."""
 
@@ -144,6 +146,7 @@ async def write_job(
             if target.collection is None:
                 journal.note_collection(run, job.wallet)
                 target.collection = await opened.backend.create_collection(job.wallet)
+            journal.note_key(run, job.wallet)
             cipher_key = await keepsake.ensure_key(opened.backend, target.collection, run.id)
             await applier.write(plan, cipher_key)
         applier.settle(plan)

@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import BridgeError
+from kwallet_bridge.errors import BridgeError, MigrationError, StoreError, WalletError
 from kwallet_bridge.migrate.coverage import find_gaps
 from kwallet_bridge.migrate.journal import Journal, RunRecord, open_journal
 from kwallet_bridge.migrate.rows import Outcome
 from kwallet_bridge.migrate.run import Job, OpenStore, Watcher, plan_job, verify_job, write_job
-from kwallet_bridge.migrate.undo import MOVED, confirm_run
+from kwallet_bridge.migrate.undo import MOVED, confirm_run, is_at_home
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -69,11 +69,11 @@ async def carry_out(jobs: Sequence[Job], orders: Orders) -> RunRecord | None:
             await _plan(jobs, store, orders, None)
         return None
     with open_journal(orders.journal) as journal:
-        run = journal.find_open(orders.destination, orders.sources)
         async with opened(orders) as store:
+            run = await _find_own(journal, store, orders)
             await _plan(jobs, store, orders, run)
             if run is None and any(job.plan and job.plan.writes for job in jobs):
-                run = journal.begin(orders.destination, orders.sources)
+                run = journal.begin(orders.destination, orders.sources, store=store.kind())
             done = await _write(jobs, store, journal, run, orders.watcher)
         done = done and await _verify(jobs, orders)
         if done:
@@ -82,6 +82,18 @@ async def carry_out(jobs: Sequence[Job], orders: Orders) -> RunRecord | None:
             journal.end(run, "finished")
             await _let_go_of_old_runs(journal, orders)
     return run
+
+
+async def _find_own(journal: Journal, store: OpenStore, orders: Orders) -> RunRecord | None:
+    """Find the interrupted run that began this work in this very store.
+
+    The destination's name may stand for another store by now; what a run began in that one is no
+    reason to take anything here for its work.
+    """
+    for run in journal.list_open(orders.destination, orders.sources):
+        if await is_at_home(store.backend, run, default_wallet=store.default_wallet):
+            return run
+    return None
 
 
 async def _plan(
@@ -142,9 +154,11 @@ async def _let_go_of_old_runs(journal: Journal, orders: Orders) -> None:
     ]
     if not old:
         return
-    async with opened(orders) as store:
-        for run in old:
-            await confirm_run(store.backend, journal, run, default_wallet=store.default_wallet)
+    # The work that was asked for is done: what hinders this does not make it a failure.
+    with suppress(StoreError, WalletError, MigrationError):
+        async with opened(orders) as store:
+            for run in old:
+                await confirm_run(store.backend, journal, run, default_wallet=store.default_wallet)
 
 
 def is_partial(jobs: Sequence[Job]) -> bool:

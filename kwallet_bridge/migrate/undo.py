@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MOVED = "moved"
 """The state of a run whose source was removed: undoing would remove the last copy."""
 
+CONFIRMED = "confirmed"
+"""The state of a run whose kept old values are gone."""
+
 
 class Undone(StrEnum):
     """How undoing one row ended."""
@@ -36,6 +39,8 @@ class Undone(StrEnum):
     RESTORED = "restored"
     CHANGED = "changed-since"
     ABSENT = "absent"
+    UNREACHED = "not-reached"
+    """Its wallet was not found, or is not the one that the run wrote to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,9 @@ async def undo_run(
 ) -> list[UndoResult]:
     """Undo a run, finished or cut off; what somebody changed since stays as it is.
 
+    The run has ended only if its ``state`` says so afterwards: every wallet was found with the
+    run's key in it, and nothing of the run is left. Else the same call can be repeated.
+
     Raises:
         MigrationError: The run was undone or confirmed already.
         StoreError: The destination failed; undoing can be repeated.
@@ -77,62 +85,146 @@ async def undo_run(
     if run.state == MOVED:
         raise MigrationError("this run moved entries; copy them back instead of undoing it")
     _refuse_ended(run)
-    journal.note_undoing(run)
+    reached = {
+        wallet: await reach(backend, run, wallet, default_wallet=default_wallet)
+        for wallet in run.wallets
+    }
+    if any(reached.values()) and not run.undoing:
+        journal.note_undoing(run)
     results = []
-    for wallet in {intent.place.wallet: None for intent in run.intents.values()}:
-        collection = await find_collection(backend, wallet, default_wallet=default_wallet)
-        if collection is None:
-            intents = [one for one in run.intents.values() if one.place.wallet == wallet]
-            results += [UndoResult(intent.place, Undone.ABSENT) for intent in intents]
-            continue
-        results += await _undo_wallet(backend, run, wallet, collection, tell)
-        await _drop_if_made_and_empty(backend, run, wallet, collection)
-    journal.end(run, UNDONE)
-    journal.forget_names(run)
+    for wallet, place in reached.items():
+        if wallet in run.settled:  # an earlier undo was cut off behind this wallet
+            results += [UndoResult(one, Undone.ABSENT) for one in _places(run, wallet)]
+            if place is not None:
+                await _clear(backend, run, place)
+        elif place is None:
+            results += [UndoResult(one, Undone.UNREACHED) for one in _places(run, wallet)]
+        else:
+            results += await _undo_wallet(backend, journal, run, place, tell)
+    for place in await _find_bare(backend, run, default_wallet=default_wallet):
+        await _clear(backend, run, place)
+    _end_if_settled(journal, run, UNDONE)
     return results
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What confirming a run came to: kept items removed, and wallets that were not reached."""
+
+    removed: int
+    unreached: tuple[WalletName, ...]
 
 
 async def confirm_run(
     backend: ItemBackend, journal: Journal, run: RunRecord, *, default_wallet: str
-) -> int:
-    """Let go of what a run replaced; it cannot be undone any more. Gives the number of items."""
+) -> Confirmed:
+    """Let go of what a run replaced; it cannot be undone any more.
+
+    The run has ended only if every wallet was reached; else the same call can be repeated.
+
+    Raises:
+        MigrationError: The run was undone or confirmed already.
+        StoreError: The destination failed; confirming can be repeated.
+    """
     _refuse_ended(run)
     removed = 0
-    for wallet in {intent.place.wallet: None for intent in run.intents.values()}:
-        collection = await find_collection(backend, wallet, default_wallet=default_wallet)
-        if collection is not None:
-            await _ensure_unlocked(backend, collection)
-            removed += await keepsake.forget(backend, collection, run.id)
-    journal.end(run, "confirmed")
-    journal.forget_names(run)
-    return removed
+    for wallet in run.wallets:
+        place = await reach(backend, run, wallet, default_wallet=default_wallet)
+        if place is not None:
+            journal.note_settled(run, wallet)
+            removed += await keepsake.forget(backend, place.collection, run.id)
+    for place in await _find_bare(backend, run, default_wallet=default_wallet):
+        await keepsake.forget(backend, place.collection, run.id)
+    unreached = tuple(wallet for wallet in run.wallets if wallet not in run.settled)
+    _end_if_settled(journal, run, CONFIRMED)
+    return Confirmed(removed, unreached)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A wallet as a run left it: the collection that holds the run's own key."""
+
+    wallet: WalletName
+    collection: CollectionId
+    cipher_key: Secret
+
+
+async def reach(
+    backend: ItemBackend, run: RunRecord, wallet: WalletName, *, default_wallet: str
+) -> Reached | None:
+    """Find the collection that a run wrote to, unlocking it; None if it is not there.
+
+    The name proves nothing, since another provider or file may have such a collection too. The
+    run's key does: it was stored there before the first write, and nowhere else.
+    """
+    collection = await find_collection(backend, wallet, default_wallet=default_wallet)
+    if collection is None:
+        return None
+    if await backend.is_locked(collection):
+        await backend.unlock(collection)
+    cipher_key = await keepsake.find_key(backend, collection, run.id)
+    return None if cipher_key is None else Reached(wallet, collection, cipher_key)
+
+
+async def is_at_home(backend: ItemBackend, run: RunRecord, *, default_wallet: str) -> bool:
+    """Tell whether a store is the one that a run wrote to, as far as it wrote at all."""
+    for wallet in run.wallets:
+        if await reach(backend, run, wallet, default_wallet=default_wallet) is None:
+            return False
+    return True
+
+
+async def _find_bare(backend: ItemBackend, run: RunRecord, *, default_wallet: str) -> list[Reached]:
+    """Find where a run put its key and was cut off before it meant to write anything."""
+    bare = [wallet for wallet in run.keyed if wallet not in run.wallets]
+    found = [await reach(backend, run, one, default_wallet=default_wallet) for one in bare]
+    return [place for place in found if place is not None]
+
+
+async def _clear(backend: ItemBackend, run: RunRecord, place: Reached) -> None:
+    """Remove the run's own items, and the collection if the run made it and nothing is left."""
+    await keepsake.forget(backend, place.collection, run.id)
+    if place.wallet in run.collections and not await backend.search(place.collection, {}):
+        await backend.delete_collection(place.collection)
+
+
+def _places(run: RunRecord, wallet: WalletName) -> list[Place]:
+    return [one.place for one in run.intents.values() if one.place.wallet == wallet]
+
+
+def _end_if_settled(journal: Journal, run: RunRecord, state: str) -> None:
+    if run.settled.issuperset(run.wallets):
+        journal.end(run, state)
+        journal.forget_names(run)
 
 
 def _refuse_ended(run: RunRecord) -> None:
-    if run.state in {"undone", "confirmed"}:
+    if run.state in {UNDONE, CONFIRMED}:
         raise MigrationError(f"this run is {run.state} already")
 
 
 async def _undo_wallet(
     backend: ItemBackend,
+    journal: Journal,
     run: RunRecord,
-    wallet: WalletName,
-    collection: CollectionId,
+    place: Reached,
     tell: Callable[[UndoResult], None],
 ) -> list[UndoResult]:
-    await _ensure_unlocked(backend, collection)
-    cipher_key = await keepsake.find_key(backend, collection, run.id)
-    if cipher_key is None:
-        return []  # the key is made before the first write: nothing was written here
-    undoing = _Undoing(backend, run, wallet, collection, cipher_key)
+    undoing = _Undoing(backend, run, place)
     await undoing.look()
-    results = []
+    results, done = [], set()
     for intent in sorted(run.intents.values(), key=lambda one: -one.number):
-        if intent.place.wallet == wallet:
-            results.append(await undoing.undo(intent))
-            tell(results[-1])
-    if not any(result.outcome is Undone.CHANGED for result in results):
-        await keepsake.forget(backend, collection, run.id)
+        if intent.place.wallet != place.wallet or intent.number in run.taken_back:
+            continue
+        results.append(await undoing.undo(intent))
+        tell(results[-1])
+        if results[-1].outcome is not Undone.CHANGED:
+            done.add(intent.number)
+    if len(done) < len(results):
+        journal.note_taken_back(run, done)
+        return results
+    journal.note_settled(run, place.wallet)
+    await _clear(backend, run, place)
     return results
 
 
@@ -143,15 +235,13 @@ class _Undoing:
         self,
         backend: ItemBackend,
         run: RunRecord,
-        wallet: WalletName,
-        collection: CollectionId,
-        cipher_key: Secret,
+        place: Reached,
     ) -> None:
         self._backend = backend
         self._run = run
-        self._wallet = wallet
-        self._collection = collection
-        self._key = cipher_key
+        self._wallet = place.wallet
+        self._collection = place.collection
+        self._key = place.cipher_key
         self._kept: dict[int, list[keepsake.Kept]] = {}
 
     async def look(self) -> None:
@@ -247,16 +337,3 @@ class _Undoing:
         back = (await self._backend.read_secrets([made])).get(made)
         if back is None or back.value != item.secret.value:
             raise MigrationError("what was replaced could not be put back; it is still kept")
-
-
-async def _ensure_unlocked(backend: ItemBackend, collection: CollectionId) -> None:
-    if await backend.is_locked(collection):
-        await backend.unlock(collection)
-
-
-async def _drop_if_made_and_empty(
-    backend: ItemBackend, run: RunRecord, wallet: WalletName, collection: CollectionId
-) -> None:
-    """Delete a collection the run made, if nothing is left in it."""
-    if wallet in run.collections and not await backend.search(collection, {}):
-        await backend.delete_collection(collection)

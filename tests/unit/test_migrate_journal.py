@@ -46,8 +46,8 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
             (4, Action.REPLACE, "ff", Outcome.PENDING),
         ]
         assert run.by_place[item].number == 4
-        assert journal.find_open("memory", ["source"]) is run
-        assert journal.find_open("memory", ["another"]) is None
+        assert journal.list_open("memory", ["source"]) == [run]
+        assert journal.list_open("memory", ["another"]) == []
 
 
 def test_cut_at_every_byte_it_still_opens(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from kwallet_bridge.errors import MigrationError, StoreUnavailableError
 from kwallet_bridge.migrate import session
 from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.migrate.rows import Policy
-from kwallet_bridge.migrate.undo import Undone, confirm_run, find_run, undo_run
+from kwallet_bridge.migrate.undo import Confirmed, Undone, confirm_run, find_run, undo_run
 from kwallet_bridge.store.memory import MemoryBackend
 from kwallet_bridge.store.port import Quirks
 
@@ -75,6 +75,11 @@ async def _undo(scene: Scene, name: str = "last") -> list[Undone]:
     return [result.outcome for result in done]
 
 
+def _state(scene: Scene) -> str:
+    with open_journal(scene.journal) as journal:
+        return find_run(journal, "last").state
+
+
 async def test_undo_leaves_the_provider_as_found(scene: Scene) -> None:
     """Undoing a run removes all it wrote, its own items too, and puts replaced values back."""
     _add(scene, ENTRY, b"old", "my label")
@@ -103,12 +108,93 @@ async def test_undo_keeps_what_changed_since(scene: Scene) -> None:
     _backend(scene).change_item(changed, b"newest")
     outcomes = await _undo(scene)
     assert outcomes.count(Undone.CHANGED) == 1
+    assert _state(scene) == "finished"
+    assert await _undo(scene) == [Undone.CHANGED]
     rows = _dump(scene)
     assert [value for _, attributes, value, _ in rows if attributes.get("user") == "mail"] == [
         b"newest"
     ]
     schemas = {attributes.get("xdg:schema", "") for _, attributes, _, _ in rows}
     assert "org.kwallet_bridge.Replaced" in schemas
+
+
+async def test_what_was_changed_since_keeps_the_run_open(scene: Scene) -> None:
+    """Once it is what the run wrote again, or gone, the same undo ends the run."""
+    _add(scene, ENTRY, b"old")
+    before = _dump(scene)
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    (mail,) = await scene.backend.search(_login(scene), {"user": "mail"})
+    _backend(scene).change_item(mail, b"newest")
+    await _undo(scene)
+    (mail,) = await scene.backend.search(_login(scene), {"user": "mail"})
+    _backend(scene).change_item(mail, b"new")
+    assert await _undo(scene) == [Undone.RESTORED]
+    assert _state(scene) == "undone"
+    assert _dump(scene) == before
+
+
+async def test_what_came_after_a_partial_undo_is_not_the_runs(scene: Scene) -> None:
+    """A row that was taken back is done with, also if a person enters the same value again."""
+    await scene.migrate(SOURCE)
+    (mail,) = await scene.backend.search(_login(scene), {"user": "mail"})
+    _backend(scene).change_item(mail, b"newest")
+    await _undo(scene)
+    _add(scene, ENTRY | {"user": "other"}, b"x")
+    assert await _undo(scene) == [Undone.CHANGED]
+    assert len(await scene.backend.search(_login(scene), {"user": "other"})) == 1
+
+
+def _elsewhere(tmp_path: Path, scene: Scene) -> Scene:
+    """Give another store behind the same name, which has the same entry of its own."""
+    backend = MemoryBackend()
+    login = backend.add_collection("Login", alias="default")
+    backend.add_item(login, ENTRY, b"new", label="theirs")
+    return Scene(backend, scene.journal)
+
+
+@pytest.mark.parametrize("there", ["another store", "no collection"])
+async def test_a_store_that_was_not_reached_ends_no_run(
+    scene: Scene, tmp_path: Path, there: str
+) -> None:
+    """Undoing or confirming where the run never wrote removes nothing, and the run can still end."""
+    before = _dump(scene)
+    await scene.migrate(SOURCE)
+    other = _elsewhere(tmp_path, scene)
+    if there == "no collection":
+        _backend(other).drop_collection(_login(other))
+    assert set(await _undo(other)) == {Undone.UNREACHED}
+    with open_journal(scene.journal) as journal:
+        run = find_run(journal, "last")
+        done = await confirm_run(other.backend, journal, run, default_wallet="kdewallet")
+    assert done == Confirmed(0, (SOURCE.name,))
+    assert _state(scene) == "finished"
+    if there == "another store":
+        assert [value for _, _, value, _ in _dump(other)] == [b"new"]
+    assert set(await _undo(scene)) == {Undone.REMOVED}
+    assert _state(scene) == "undone"
+    assert _dump(scene) == before
+
+
+async def test_an_interrupted_run_goes_on_only_in_its_own_store(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """The same names may lead to another store: what was begun there is not resumed here."""
+
+    async def gate(called: str) -> None:
+        if called == "create_item" and _backend(scene).calls["create_item"] == 3:
+            raise StoreUnavailableError("gone")
+
+    _backend(scene).gate = gate
+    _, cut_off = await scene.migrate(SOURCE)
+    _backend(scene).gate = None
+    other = _elsewhere(tmp_path, scene)
+    _, fresh = await other.migrate(SOURCE)
+    assert cut_off is not None
+    assert fresh is not None
+    assert fresh.id != cut_off.id
+    _, again = await scene.migrate(SOURCE)
+    assert again is not None
+    assert (again.id, again.state) == (cut_off.id, "finished")
 
 
 async def test_undo_of_an_interrupted_run(scene: Scene) -> None:
@@ -152,7 +238,8 @@ async def test_confirming_forgets_the_replaced(scene: Scene) -> None:
     await scene.migrate(SOURCE, Policy.REPLACE)
     with open_journal(scene.journal) as journal:
         run = find_run(journal, "last")
-        assert await confirm_run(scene.backend, journal, run, default_wallet="kdewallet") == 1
+        done = await confirm_run(scene.backend, journal, run, default_wallet="kdewallet")
+        assert done == Confirmed(1, ())
     rows = _dump(scene)
     assert len(rows) == 5
     assert not any("kwallet_bridge" in str(attributes) for _, attributes, _, _ in rows)
