@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 PATIENCE = 30.0
@@ -40,7 +41,11 @@ class ShownDialog:
 
     def answer(self, decision: str) -> None:
         """Decide."""
-        self._stream.sendall(json.dumps({"decision": decision}).encode() + b"\n")
+        self.say({"decision": decision})
+
+    def say(self, fields: Mapping[str, object]) -> None:
+        """Answer anything."""
+        self._stream.sendall(json.dumps(dict(fields)).encode() + b"\n")
 
     def crash(self) -> None:
         """End the program without a decision."""

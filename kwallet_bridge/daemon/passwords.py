@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Have a person asked for a password in a window of our own."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kwallet_bridge.question import DECISION, PASSWORD, START_WITHOUT
+from kwallet_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kwallet_bridge.daemon.screen import Screen
+    from kwallet_bridge.question import PasswordQuestion
+
+OWN_WINDOW: Final = (sys.executable, "-P", "-m", "kwallet_bridge", "gui", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordAnswer:
+    """What a person typed or decided; neither means "later"."""
+
+    password: Secret | None = None
+    start_without: bool = False
+
+
+class PasswordAsker:
+    """Asks one question after the other, each in a window of its own."""
+
+    def __init__(self, screen: Screen, command: Sequence[str] = OWN_WINDOW) -> None:
+        """Show windows of ``command`` on ``screen``."""
+        self._screen = screen
+        self._command = command
+
+    async def ask(self, question: PasswordQuestion) -> PasswordAnswer:
+        """Return the answer; a window that ends without one means "later".
+
+        A caller that is cancelled withdraws the question.
+
+        Raises:
+            WindowUnavailableError: No window can be shown.
+        """
+        answer = await self._screen.ask(self._command, question.to_line())
+        typed = answer.get(PASSWORD)
+        if isinstance(typed, str):
+            try:
+                return PasswordAnswer(Secret(base64.b64decode(typed, validate=True)))
+            except binascii.Error:
+                return PasswordAnswer()
+        decided = question.may_start_without and answer.get(DECISION) == START_WITHOUT
+        return PasswordAnswer(start_without=decided)
