@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from dbus_fast import Message, MessageFlag, MessageType
@@ -354,6 +355,15 @@ class BusConnection:
     # --- inside ----------------------------------------------------------------------------
 
     def _receive(self, message: Message) -> bool:
+        try:
+            return self._dispatch(message)
+        finally:
+            # What nobody took: on a connection that passes descriptors anybody can send us some.
+            for descriptor in message.unix_fds:
+                os.close(descriptor)
+            message.unix_fds = []
+
+    def _dispatch(self, message: Message) -> bool:
         kind = message.message_type
         if kind is _METHOD_CALL:
             if self._serve is None or message.interface == _PEER:

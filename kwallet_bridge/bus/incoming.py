@@ -69,6 +69,11 @@ class IncomingCall:
         self.wants_reply = not message.flags.value & _NO_REPLY
         """Whether the caller waits for an answer."""
 
+    def take_descriptors(self) -> list[int]:
+        """Return the file descriptors that came with the call, to be closed by who takes them."""
+        taken, self._message.unix_fds = list(self._message.unix_fds), []
+        return taken
+
     def reply(self, signature: str = "", body: Sequence[object] = ()) -> None:
         """Answer with a value. Only the first answer counts.
 

@@ -44,6 +44,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="ask with this program what Prompt on Open asks (default: our own dialog)",
     )
     parser.add_argument(
+        "--secret-portal",
+        action="store_true",
+        help="be the backend of the Secret portal too, which gives sandboxed programs the secrets "
+        "that KDE's daemon kept for them",
+    )
+    parser.add_argument(
         "--log-level",
         choices=log.LEVELS,
         default="warning",
@@ -70,6 +76,7 @@ def _serve(args: argparse.Namespace) -> int:
         names=tuple(args.name or BUS_NAMES),
         file=FileOptions(password_file=args.store_password_file, ask=_ask),
         access_dialog=(args.access_dialog,) if args.access_dialog else OWN_DIALOG,
+        secret_portal=args.secret_portal,
     )
     run(options)
     return 0

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.wallets import Store
     from kwallet_bridge.wallet.access import Refusal
     from kwallet_bridge.wire.peers import PeerProgram
+    from kwallet_bridge.wire.secretportal import SecretPortal
 
 _DRAIN_SECONDS = 10.0
 """How long started calls may take to end once we were asked to stop."""
@@ -58,6 +59,8 @@ class Options:
     bus_address: str | None = None
     file: FileOptions = field(default_factory=FileOptions)
     access_dialog: Sequence[str] = OWN_DIALOG
+    secret_portal: bool = False
+    """Whether to be the Secret portal's backend too."""
 
 
 class Daemon:
@@ -76,6 +79,7 @@ class Daemon:
         self._bus = bus
         self._store = store
         self._owned: list[str] = []
+        self._portal: SecretPortal | None = None
         wallets = OpenWallets(handles)
         signals = SignalWriter(bus)
         self._asker = DialogAsker(
@@ -123,6 +127,21 @@ class Daemon:
             await self._bus.request_name(name)
             self._owned.append(name)
 
+    async def serve_secret_portal(self, address: str | None) -> None:
+        """Hand out applications' secrets too, on a connection of its own; it may fail alone."""
+        # Few sessions need it of us, and it is imported only there.
+        from kwallet_bridge.wallet.appsecrets import ApplicationSecrets  # noqa: PLC0415
+        from kwallet_bridge.wire.secretportal import SecretPortal  # noqa: PLC0415
+
+        try:
+            bus = await BusConnection.connect(address, unix_fds=True)
+            portal = SecretPortal(bus, ApplicationSecrets(self._service, self._store))
+            await portal.serve()
+        except (BusError, NameTakenError) as error:
+            _log.warning("the Secret portal is not served: %s", error)
+        else:
+            self._portal = portal
+
     def _receive(self, call: IncomingCall) -> None:
         if not self._monitor.handle(call):
             self._dispatcher.handle(call)
@@ -152,6 +171,8 @@ class Daemon:
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await self._leave()
+                if self._portal is not None:
+                    await self._portal.stop()
                 self._dispatcher.lanes.cancel_free()
                 await self._asker.stop()
                 await self._service.stop()
@@ -196,6 +217,8 @@ async def serve(options: Options) -> None:
         bus, store, access_dialog=options.access_dialog, handles=HandleNumbers(await _bus_id(bus))
     )
     await daemon.claim(options.names)
+    if options.secret_portal:
+        await daemon.serve_secret_portal(options.bus_address)
     gc.collect()
     gc.freeze()
     notify("READY=1")

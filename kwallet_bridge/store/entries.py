@@ -284,6 +284,21 @@ class EntryStore:
                     site.changes.hear(item)
         raise StoreConflictError("another program keeps changing this folder")
 
+    async def read_item(
+        self, wallet: WalletName, attributes: Mapping[str, str]
+    ) -> ItemSecret | None:
+        """Return the secret of the oldest item with these attributes, an entry or not."""
+        site = self._ready.get(wallet) or await self._site(wallet)
+        hits = await self._finder.search(site, attributes)
+        if not hits:
+            await self._finder.prove_unlocked(site)
+            return None
+        infos = await self._finder.read_items(site, hits)
+        secrets = await self._writer.read_secrets(site, list(infos))
+        if not secrets:
+            raise StoreConflictError("another program keeps changing this item")
+        return secrets[min(secrets, key=lambda item: (infos[item].created, item))]
+
     async def write(self, wallet: WalletName, folder: FolderName, key: Key, entry: Entry) -> bool:
         """Write an entry and read it back; True if the folder is new."""
         site = await self._site(wallet)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.model import Entry, EntryType, FolderName, Key, WalletName
     from kwallet_bridge.store.expected import Expectation, ExpectationSource
+    from kwallet_bridge.store.port import ItemSecret
     from kwallet_bridge.store.wallets import Store, StoreEvent, StoreSettings, WalletState
 
 _T = TypeVar("_T")
@@ -162,6 +163,16 @@ class GatedStore:
         if self._expected(wallet):
             await self.list_entries(wallet, folder)
         return await self._store.read_many(wallet, folder, wanted)
+
+    async def read_item(
+        self, wallet: WalletName, attributes: Mapping[str, str]
+    ) -> ItemSecret | None:
+        """Read an item, unless it may be elsewhere: no record tells attributes by their digests."""
+        return await self._whole(
+            wallet,
+            lambda: self._store.read_item(wallet, attributes),
+            lambda _one, found: found is None,
+        )
 
     # --- changes --------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kwallet_bridge.model import Entry, EntryType, FolderName, Key, WalletName
+    from kwallet_bridge.store.port import ItemSecret
 
 
 class WalletState(Enum):
@@ -180,6 +181,14 @@ class Store(Protocol):
         wanted: Callable[[Key, EntryType], bool],
     ) -> Mapping[Key, Entry]:
         """Read every entry of a folder for which ``wanted`` says so, many at once."""
+
+    async def read_item(
+        self, wallet: WalletName, attributes: Mapping[str, str]
+    ) -> ItemSecret | None:
+        """Return the secret of the oldest item with these attributes, an entry or not.
+
+        None if there is none.
+        """
 
     async def write(self, wallet: WalletName, folder: FolderName, key: Key, entry: Entry) -> bool:
         """Write an entry and read it back; True if the folder is new.

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A secret is written to whatever descriptor another program made, or it is an error."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kwallet_bridge.secret import Secret
+from kwallet_bridge.wire import descriptors
+from kwallet_bridge.wire.descriptors import write_secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = Secret(bytes(range(64)))
+
+
+def test_a_pipe_and_its_flags_stay_as_they_are() -> None:
+    """The bytes arrive, and the writer's end is still one that blocks."""
+    reading, writing = os.pipe()
+    write_secret(writing, SECRET)
+    assert os.read(reading, 100) == SECRET.reveal()
+    assert not fcntl.fcntl(writing, fcntl.F_GETFL) & os.O_NONBLOCK
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_socket_and_a_file(tmp_path: Path) -> None:
+    """Sockets and files, of memory or of a disk, take it too."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        write_secret(ours.fileno(), SECRET)
+        assert theirs.recv(100) == SECRET.reveal()
+    memory = os.memfd_create("test")
+    write_secret(memory, SECRET)
+    assert os.pread(memory, 100, 0) == SECRET.reveal()
+    os.close(memory)
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        write_secret(file.fileno(), SECRET)
+    assert path.read_bytes() == SECRET.reveal()
+
+
+def test_an_end_that_is_closed_is_an_error() -> None:
+    """Nobody reads: an error, and no signal that ends us."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours:
+        for descriptor in (writing, ours.fileno()):
+            with pytest.raises(OSError, match=r"Broken pipe|reset"):
+                write_secret(descriptor, SECRET)
+    os.close(writing)
+
+
+def test_what_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """A read-only file, a folder, a closed descriptor."""
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    read_only = os.open(path, os.O_RDONLY)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    for descriptor in (read_only, folder):
+        with pytest.raises(OSError, match=r"Bad file"):
+            write_secret(descriptor, SECRET)
+        os.close(descriptor)
+    with pytest.raises(OSError, match=r"Bad file"):
+        write_secret(read_only, SECRET)
+
+
+def test_a_full_pipe_is_waited_for_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that makes room is served; one that does not is an error in time."""
+    reading, writing = os.pipe()
+    size = fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ)
+    os.write(writing, bytes(size))
+    reader = threading.Thread(target=os.read, args=(reading, size))
+    reader.start()
+    write_secret(writing, SECRET)
+    reader.join()
+    assert os.read(reading, 100) == SECRET.reveal()
+    os.write(writing, bytes(size))
+    monkeypatch.setattr(descriptors, "PATIENCE", 0.05)
+    with pytest.raises(TimeoutError):
+        write_secret(writing, SECRET)
+    os.close(reading)
+    os.close(writing)
