@@ -249,6 +249,7 @@ class EntryStore:
         site = self._ready.get(wallet) or await self._site(wallet)
         index = site.index
         row = index.best(folder, key)
+        known = row is not UNSURE
         for _attempt in range(_ATTEMPTS):
             if row is UNSURE:
                 rows = await self._finder.find_key(site, folder, key)
@@ -257,7 +258,9 @@ class EntryStore:
                 return None
             found = await self._writer.read_secrets(site, (row.id,))
             secret = found.get(row.id)
-            if secret is not None and not (index.pending and row.id in index.pending):
+            doubted = bool(index.pending) and (known or row.id in index.pending)
+            known = False
+            if secret is not None and not doubted:
                 return codec.decode_entry(row.attributes, secret)
             row = UNSURE
         raise StoreConflictError("another program keeps changing this entry")
@@ -271,13 +274,15 @@ class EntryStore:
         """Read every entry of a folder for which ``wanted`` says so, many at once."""
         site = self._ready.get(wallet) or await self._site(wallet)
         for _attempt in range(_ATTEMPTS):
-            rows = site.index.folder_rows(folder)
+            rows = site.index.folder_rows(folder) if _attempt == 0 else None
+            known = rows is not None
             if rows is None:
                 rows = await self._finder.find_folder(site, folder)
             chosen = await _choose(rows, wanted)
             ids = [row.id for row in chosen.values()]
             secrets = await self._writer.read_secrets(site, ids)
-            if len(secrets) == len(ids) and site.index.pending.isdisjoint(ids):
+            pending = site.index.pending
+            if len(secrets) == len(ids) and not (known and pending) and pending.isdisjoint(ids):
                 return await _decode(chosen, secrets)
             for item in ids:
                 if item not in secrets:

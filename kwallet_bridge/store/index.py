@@ -9,6 +9,7 @@ a later event are in doubt until read again.
 from __future__ import annotations
 
 from enum import Enum
+from itertools import count
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -64,6 +65,8 @@ class Index:
         self._folder_list: Sequence[FolderName] | None = None
         self._fills: list[set[ItemId]] = []
         self._absences = 0
+        self._sights: dict[ItemId, int] = {}  # of items that have no row
+        self._counter = count(1)
 
     @property
     def blank(self) -> bool:
@@ -79,19 +82,15 @@ class Index:
 
     def best(self, folder: FolderName, key: Key) -> Row | Unsure | None:
         """Give the row that stands for an entry; None if it is known to be absent."""
+        if self.pending:
+            return UNSURE  # whatever was announced may be a newer item of this very key
         known = self._folders.get(folder)
         if known is None:
-            return None if self._folders_complete and not self.pending else UNSURE
+            return None if self._folders_complete else UNSURE
+        if not known.complete and key not in known.keys:
+            return UNSURE
         rows = known.entries.get(key)
-        if rows is not None:
-            if (known.complete or key in known.keys) and not (
-                self.pending and rows[0].id in self.pending
-            ):
-                return rows[0]
-            return UNSURE
-        if self.pending:
-            return UNSURE
-        return None if known.complete or key in known.keys else UNSURE
+        return rows[0] if rows else None
 
     def rows_of(self, folder: FolderName, key: Key) -> list[Row] | None:
         """Give all rows of a key; None if they may not be all."""
@@ -196,6 +195,7 @@ class Index:
         self.note(item)
         if not self.blank:
             self.pending.add(item)
+            self._sight(item)
 
     def note(self, item: ItemId) -> None:
         """Tell the searches under way that what they found of an item may be old."""
@@ -218,6 +218,7 @@ class Index:
             info = infos.get(item)
             row = row_of(info) if info is not None else None
             if row is not None:
+                row.note_sight(self._sight(item))
                 found.append(row)
             if not current:
                 continue
@@ -291,6 +292,13 @@ class Index:
         self.pending |= strangers
         return True
 
+    def _sight(self, item: ItemId) -> int:
+        """Number an item in the order in which items were first heard of or met."""
+        row = self.rows.get(item)
+        if row is not None and row.sight:
+            return row.sight
+        return self._sights.setdefault(item, next(self._counter))
+
     def _drop(self, rows: Iterable[Row], keep: set[ItemId]) -> None:
         for row in list(rows):
             if row.id not in keep:
@@ -300,6 +308,7 @@ class Index:
         """Add or replace a row."""
         old = self.rows.get(row.id)
         folders_complete = self._folders_complete
+        row.note_sight(row.sight or self._sight(row.id))
         self.discard(row.id)
         if old is not None and old.folder == row.folder:
             self._folders_complete = folders_complete  # the folder did not go away in between
@@ -319,6 +328,7 @@ class Index:
     def discard(self, item: ItemId) -> None:
         """Remove an item that is gone or not ours; the folder's knowledge stays."""
         self.pending.discard(item)
+        self._sights.pop(item, None)
         row = self.rows.pop(item, None)
         if row is None:
             return
@@ -349,6 +359,7 @@ class Index:
     def forget_absences(self) -> None:
         """Keep the rows, but trust no search made so far or under way."""
         self._fills.clear()
+        self._sights.clear()
         self.pending -= {item for item in self.pending if item not in self.rows}
         self._folders_complete = False
         for known in self._folders.values():
@@ -374,6 +385,7 @@ class Index:
         self._folders.clear()
         self._folders_complete = False
         self._folder_list = None
+        self._sights.clear()
 
     def _folder(self, folder: FolderName) -> _Folder:
         known = self._folders.get(folder)

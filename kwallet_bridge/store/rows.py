@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.store.port import ItemId, ItemInfo
 
-_DIGITS = "0123456789"
+Rank = tuple[bool, int, int, int, str]
 
 
 @dataclass(slots=True, eq=False)
@@ -31,17 +31,29 @@ class Row:
     modified: int
     content_type: str = ""  # where the provider makes it one of the attributes
     asked: int = 0  # when the provider was asked for it; 0 for what we wrote ourselves
-    rank: tuple[bool, int, int, str] = field(init=False)
+    sight: int = 0  # which in the order in which items were first heard of; 0 unknown
+    rank: Rank = field(init=False)
 
     def __post_init__(self) -> None:
-        """Rank items of one key: KDE's schema, then the newest, then the highest path number."""
-        number = self.id[len(self.id.rstrip(_DIGITS)) :]
+        """Rank items of one key: KDE's schema, then the newest, then the last that was made.
+
+        Times are in seconds. Of two items of one second the one with the higher path number is
+        younger; where paths are no numbers, as KeePassXC's, the one heard of later.
+        """
+        name = self.id.rpartition("/")[2]
         self.rank = (
             self.attributes.get(codec.SCHEMA) == codec.ENTRY_SCHEMA,
             self.modified,
-            int(number[:18] or 0),
+            int(name[:18]) if name.isascii() and name.isdigit() else 0,
+            self.sight,
             self.id,
         )
+
+    def note_sight(self, sight: int) -> None:
+        """Say which of all items it was to be heard of."""
+        self.sight = sight
+        schema, modified, number, _, item = self.rank
+        self.rank = (schema, modified, number, sight, item)
 
     def __repr__(self) -> str:
         return "Row(...)"

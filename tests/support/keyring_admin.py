@@ -79,6 +79,17 @@ class KeyringAdmin:
         """Give label, attributes and secret of each item, by path."""
         return {item: self._item(item) for item in self.item_paths(path)}
 
+    def add_item(self, path: str, attributes: dict[str, str], secret: bytes) -> str:
+        """Make an item in a collection, beside any that is there, and give its path."""
+        item = "org.freedesktop.Secret.Item"
+        properties = {
+            f"{item}.Label": Variant("s", "added"),
+            f"{item}.Attributes": Variant("a{ss}", attributes),
+        }
+        value = [self._plain_session(), b"", secret, "text/plain"]
+        body = [properties, value, False]
+        return str(self._checked(path, COLLECTION, "CreateItem", "a{sv}(oayays)b", body))
+
     def item_paths(self, path: str) -> list[str]:
         """List a collection's items."""
         paths = self._property(path, COLLECTION, "Items")

@@ -352,6 +352,24 @@ class StoreContract:
         await world.restart()
         assert await world.store.read(world.wallet, F, K) is None
 
+    @pytest.mark.parametrize("way", ["one", "many"])
+    async def test_a_newer_twin_is_read_at_once(self, world: World, way: str) -> None:
+        """What another program has just put beside an entry is what is read from then on."""
+        ours = {"server": F, "xdg:schema": "org.qt.keychain"}
+        for number in range(20):
+            key = Key(f"{number}")
+            await world.store.write(world.wallet, F, key, password("old"))
+            assert await world.store.list_entries(world.wallet, F)
+            await world.add({**ours, "user": key, "type": "map"}, b'{"a":"new"}')
+            if way == "one":
+                found = await world.store.read(world.wallet, F, key)
+            else:
+                many = await world.store.read_many(world.wallet, F, lambda *_: True)
+                found = many.get(key)
+            assert found == text_map({"a": "new"}), f"round {number}"
+            assert await world.store.entry_type(world.wallet, F, key) is EntryType.MAP
+            await world.store.remove(world.wallet, F, key)
+
     # --- many at once ---------------------------------------------------------------------------
 
     async def test_writes_to_one_key_do_not_mix(self, world: World) -> None:
