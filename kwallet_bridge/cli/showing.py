@@ -33,7 +33,9 @@ _REASONS = {
     "unknown-type": "KWallet knows no such type; the wallet file still has it",
     "name-nul-or-surrogate": "no provider can hold this name",
     "value-cannot-be-kept": "no provider can hold this value",
-    "another-source-has-this-name": "another wallet has it with another value",
+    "another-source-has-this-name": "another source, read before, has it with another value",
+    "twice-in-this-source": "the source has this name twice, with other values; the first counts",
+    "lesser-of-two": "the same entry was left twice, with other values",
     "another-value": "the destination holds another value",
     "name-altered-by-provider": "the provider would change this name",
     "lost-by-unencrypted-keyring": "a keyring without a password would lose this value, and perhaps"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.migrate.rows import Kind, Outcome
-from kwallet_bridge.migrate.wishes import SHADOWED, UNKNOWN_TYPE, UNSTORABLE_NAME
+from kwallet_bridge.migrate.wishes import SHADOWED, TWICE, UNKNOWN_TYPE, UNSTORABLE_NAME
 from kwallet_bridge.model import WalletName
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ Gap = tuple[str] | tuple[str, str]
 
 _THERE = frozenset({Outcome.CREATED, Outcome.REPLACED, Outcome.SAME, Outcome.SKIPPED})
 """Skipped is what has another value there: absent it is not."""
-_NOBODYS = frozenset({UNKNOWN_TYPE, UNSTORABLE_NAME, SHADOWED})
-"""What no program could ever get from kwalletd, and what another file has under the same name."""
+_NOBODYS = frozenset({UNKNOWN_TYPE, UNSTORABLE_NAME, SHADOWED, TWICE})
+"""What no program could ever get from kwalletd, and what is there under the same name already."""
 
 
 @dataclass(frozen=True, slots=True)

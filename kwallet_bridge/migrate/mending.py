@@ -9,11 +9,11 @@ clear; its later versions write an empty ``user`` instead of none.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.migrate import values
-from kwallet_bridge.migrate.plan import ANOTHER_VALUE, Destination
+from kwallet_bridge.migrate.plan import ANOTHER_VALUE, Destination, preferred_first, settle
 from kwallet_bridge.migrate.rows import Action, Kind, Place, Plan, Policy, Row, Snapshot, Wish
 from kwallet_bridge.model import Entry, EntryType, FolderName, Key
 from kwallet_bridge.qtstream import encode_map, encode_string
@@ -21,13 +21,14 @@ from kwallet_bridge.secret import Secret
 from kwallet_bridge.store import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.port import ItemId, ItemInfo, ItemSecret
 
 OO7 = "left-by-oo7"
 KEEPSECRET = "left-by-keepsecret"
+LESSER = "lesser-of-two"
 _NAMES = {EntryType.PASSWORD: "password", EntryType.STREAM: "stream", EntryType.MAP: "map"}
 
 
@@ -76,37 +77,90 @@ def _read(own: dict[str, str], secret: ItemSecret) -> Entry:
         return Entry(EntryType.STREAM, Secret(value))
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Faulty items that stand for one entry with one value, the one that counts most first."""
+
+    wish: Wish
+    fault: str
+    items: tuple[ItemId, ...]
+
+
 def plan_repair(snapshot: Snapshot, wallet: WalletName, *, decide: Callable[[Row], Policy]) -> Plan:
     """Plan to put each faulty item's right form in its place.
 
     A sound entry of the same name wins unless ``decide`` says otherwise: it is what KDE's programs
-    have used since.
+    have used since. So does, of several faulty items for one entry, the one that counts; whatever
+    has another value is a conflict, never overwritten unasked.
     """
     seen = Destination(snapshot, wallet)
-    rows = []
-    for info in _faulty(snapshot):
-        fault = find_fault(info)
-        wish = mend(info, snapshot.secrets[info.id], wallet)
-        sound = _sound_items(seen, wish.place, snapshot)
-        row = Row(wish, Action.REPLACE, fault, (info.id, *sound), (info.id,))
-        if sound and not _equal(seen, wish, sound[0]):
-            policy = decide(Row(wish, Action.CONFLICT, ANOTHER_VALUE, tuple(sound)))
-            if policy is not Policy.REPLACE:
-                row = replace(row, action=Action.SKIP, reason=ANOTHER_VALUE)
-        rows.append(row)
+    left: dict[Place, list[_Left]] = {}
+    for _, info in preferred_first(snapshot.items.values()):
+        if fault := find_fault(info):
+            wish = mend(info, snapshot.secrets[info.id], wallet)
+            _file(left.setdefault(wish.place, []), wish, fault, info.id)
+    taken = set(left)
+    rows = [
+        row
+        for place, values_left in left.items()
+        for row in _plan_place(place, values_left, seen, taken, decide)
+    ]
     return Plan(wallet, tuple(rows), snapshot.collection, snapshot.quirks)
 
 
-def _faulty(snapshot: Snapshot) -> Sequence[ItemInfo]:
-    return [info for info in snapshot.items.values() if find_fault(info)]
+def _file(left: list[_Left], wish: Wish, fault: str, item: ItemId) -> None:
+    """Put an item with those of the same value."""
+    for number, known in enumerate(left):
+        if _same(known.wish, _value(wish)):
+            left[number] = replace(known, items=(*known.items, item))
+            return
+    left.append(_Left(wish, fault, (item,)))
 
 
-def _sound_items(seen: Destination, place: Place, snapshot: Snapshot) -> list[ItemId]:
-    return [item for item in seen.find(place) if not find_fault(snapshot.items[item])]
+def _plan_place(
+    place: Place,
+    left: list[_Left],
+    seen: Destination,
+    taken: set[Place],
+    decide: Callable[[Row], Policy],
+) -> list[Row]:
+    """Plan one entry: at most one row writes at its place, and what it removes it keeps first."""
+    there = seen.find(place)
+    sound = [item for item in there if not find_fault(seen.info(item))]
+    holder = seen.value(sound[0], Kind.ENTRY) if sound else _value(left[0].wish)
+    gone = [one for one in left if _same(one.wish, holder)]
+    winner = gone[0] if gone else None
+    rows: list[Row] = []
+    skipped: set[ItemId] = set()
+    for one in left:
+        if one in gone:
+            continue
+        conflict = Row(one.wish, Action.CONFLICT, ANOTHER_VALUE, tuple(sound or left[0].items))
+        row = settle(conflict, decide(conflict), seen, taken)
+        if row.action is Action.REPLACE:
+            winner = one
+            gone.append(one)
+        elif row.place != place:
+            existing = (*row.existing, *one.items)
+            rows.append(Row(row.wish, Action.REPLACE, one.fault, existing, one.items))
+        else:
+            skipped.update(one.items)
+            rows.append(replace(row, reason=ANOTHER_VALUE))
+    if winner is None:
+        return rows
+    stale = tuple(item for one in gone for item in one.items)
+    # A write at a place removes every entry there, also one that was to be left alone.
+    if skipped & set(there):
+        return [*rows, Row(winner.wish, Action.SKIP, LESSER, stale)]
+    all_there = (*stale, *(item for item in there if item not in stale))
+    return [*rows, Row(winner.wish, Action.REPLACE, winner.fault, all_there, stale)]
 
 
-def _equal(seen: Destination, wish: Wish, item: ItemId) -> bool:
+def _value(wish: Wish) -> bytes:
     if wish.item is None:
-        return False
-    mine = values.canonical_item(Kind.ENTRY, wish.item.attributes, wish.item.secret)
-    return values.same(seen.value(item, Kind.ENTRY), mine)
+        raise ValueError("a mended item is always one that can be written")
+    return values.canonical_item(Kind.ENTRY, wish.item.attributes, wish.item.secret)
+
+
+def _same(wish: Wish, value: bytes) -> bool:
+    return values.same(_value(wish), value)

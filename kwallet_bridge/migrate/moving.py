@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import StoreLockedError, UsageError
 from kwallet_bridge.migrate import values
 from kwallet_bridge.migrate.apply import value_of
+from kwallet_bridge.migrate.plan import preferred_first
 from kwallet_bridge.migrate.rows import Kind
 from kwallet_bridge.migrate.run import Job, OpenStore
 from kwallet_bridge.migrate.snapshot import find_collection, read_secrets_of
@@ -118,7 +119,8 @@ async def remove_copied(opened: OpenStore, copied: Sequence[Copied]) -> int:
     """
     removed = 0
     for one in copied:
-        arrived = [result for result in one.job.results if result.verified]
+        done_by = one.job.joined or one.job
+        arrived = [result for result in done_by.results if result.verified]
         if not arrived:
             continue
         await _ensure_unlocked(opened.backend, one.collection)
@@ -168,4 +170,5 @@ async def _read_items(opened: OpenStore, seen: Collection) -> list[tuple[ItemInf
     secrets = await read_secrets_of(opened.backend, infos)
     if set(infos) - set(secrets):
         raise StoreLockedError("not every item of the source can be read")
-    return [(info, secrets[item]) for item, info in infos.items()]
+    # Of several items for one entry the first counts, so it must be the one that programs get.
+    return [(info, secrets[item]) for item, info in preferred_first(infos.values())]

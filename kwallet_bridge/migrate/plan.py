@@ -41,7 +41,7 @@ class Destination:
         self._entries: dict[tuple[str, str], list[ItemId]] = {}
         self._folders: dict[str, list[ItemId]] = {}
         self._items: dict[tuple[tuple[str, str], ...], list[ItemId]] = {}
-        for item, info in _preferred_first(snapshot.items.values()):
+        for item, info in preferred_first(snapshot.items.values()):
             self._sort_in(item, info)
 
     def _sort_in(self, item: ItemId, info: ItemInfo) -> None:
@@ -84,21 +84,23 @@ def find_candidates(
     if not wishes:
         return set()
     seen = Destination(Snapshot(None, items, {}, quirks), wishes[0].place.wallet)
+    taken = {wish.place for wish in wishes}
     return {
         item
         for wish in wishes
         if wish.place.kind is not Kind.FOLDER
-        for item in _neighbours(seen, wish.place)
+        for item in _neighbours(seen, wish.place, taken)
     }
 
 
-def _neighbours(seen: Destination, place: Place) -> list[ItemId]:
+def _neighbours(seen: Destination, place: Place, taken: set[Place]) -> list[ItemId]:
     """Give the items at a place and at those where an earlier run may have kept both."""
     found = seen.find(place)
     if place.kind is Kind.ENTRY and found:
         for number in range(2, _FOREVER_MANY):
-            beside = seen.find(_beside(place, number))
-            if not beside:
+            near = _beside(place, number)
+            beside = seen.find(near)
+            if not beside and near not in taken:
                 break
             found += beside
     return found
@@ -121,6 +123,7 @@ def make_plan(  # noqa: PLR0913  keyword-only
     """
     seen = Destination(snapshot, wallet)
     used: set[ItemId] = set()
+    taken = {wish.place for wish in wishes}
     rows = []
     for wish in wishes:
         row = _compare(wish, seen, used, snapshot)
@@ -129,7 +132,7 @@ def make_plan(  # noqa: PLR0913  keyword-only
         if row.action is Action.CONFLICT and wish.place in begun and _is_hollow(row, snapshot):
             row = Row(wish, Action.CREATE, UNFINISHED, stale=row.existing)
         if row.action is Action.CONFLICT:
-            row = _settle(row, decide(row), seen)
+            row = settle(row, decide(row), seen, taken)
         rows.append(row)
     return Plan(wallet, tuple(rows), snapshot.collection, snapshot.quirks)
 
@@ -186,24 +189,32 @@ def _refusal(kind: Kind, item: NewItem, snapshot: Snapshot) -> str:
     return ""
 
 
-def _settle(row: Row, policy: Policy, seen: Destination) -> Row:
+def settle(row: Row, policy: Policy, seen: Destination, taken: set[Place]) -> Row:
+    """Settle a conflict; ``taken`` are the places of other rows, to which this one's is added."""
     if policy is Policy.REPLACE:
         return replace(row, action=Action.REPLACE)
     if policy is Policy.KEEP_BOTH:
-        return _keep_both(row, seen)
+        beside = _keep_both(row, seen, taken)
+        taken.add(beside.place)
+        return beside
     if policy is Policy.ASK:  # a dry run shows the question and asks nobody
         return row
     return replace(row, action=Action.SKIP)
 
 
-def _keep_both(row: Row, seen: Destination) -> Row:
-    """Move the wish to the first free key beside it, or to the one that holds it already."""
+def _keep_both(row: Row, seen: Destination, taken: set[Place]) -> Row:
+    """Move the wish to the first free key beside it, or to the one that holds it already.
+
+    A key that another row goes to is not free, whether or not anything is there yet.
+    """
     wish = row.wish
     if wish.item is None or wish.place.kind is Kind.ITEM:
         return Row(wish, Action.CREATE, KEPT_BESIDE)
     mine = values.canonical_item(wish.place.kind, wish.item.attributes, wish.item.secret)
     for number in range(2, _FOREVER_MANY):
         place = _beside(wish.place, number)
+        if place in taken:
+            continue
         existing = seen.find(place)
         moved = replace(wish, place=place, item=_moved(wish.item, place))
         if not existing:
@@ -222,7 +233,7 @@ def _moved(item: NewItem, place: Place) -> NewItem:
     return codec.encode_entry(FolderName(place.folder), Key(place.key), entry)
 
 
-def _preferred_first(infos: Iterable[ItemInfo]) -> list[tuple[ItemId, ItemInfo]]:
+def preferred_first(infos: Iterable[ItemInfo]) -> list[tuple[ItemId, ItemInfo]]:
     """Order items so that of several for one entry the one that counts comes first."""
 
     def rank(info: ItemInfo) -> Rank:

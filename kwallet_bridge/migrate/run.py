@@ -14,6 +14,7 @@ from kwallet_bridge.migrate.plan import make_plan
 from kwallet_bridge.migrate.rows import Action, Outcome, Plan, Policy, Result, Row, Snapshot, Wish
 from kwallet_bridge.migrate.snapshot import find_collection, take_snapshot
 from kwallet_bridge.migrate.verify import verify
+from kwallet_bridge.migrate.wishes import merge, rehome
 from kwallet_bridge.secretservice.text_keyrings import MEANING
 
 if TYPE_CHECKING:
@@ -81,6 +82,41 @@ class Job:
     snapshot: Snapshot | None = None
     results: list[Result] = field(default_factory=list)
     error: BridgeError | None = None
+    joined: Job | None = None
+    """The job that does this one's work too, because both are about one collection."""
+
+
+async def join_jobs(jobs: Sequence[Job], opened: OpenStore) -> None:
+    """Have one job do the work of all that are about one collection; writes nothing.
+
+    Planned apart, two of them would both find a place free, and the second would overwrite what
+    the first wrote.
+
+    Raises:
+        WalletUnclearError: Nothing says which collection the default wallet is.
+    """
+    first: dict[str, Job] = {}
+    for job in jobs:
+        found = await find_collection(
+            opened.backend, job.wallet, default_wallet=opened.default_wallet
+        )
+        folds = opened.backend.quirks.forgets_label_case
+        name = job.wallet.casefold() if folds else job.wallet
+        job.joined = first.setdefault(f"new {name}" if found is None else f"id {found}", job)
+        if job.joined is job:
+            job.joined = None
+        else:
+            _join(job.joined, job)
+
+
+def _join(first: Job, other: Job) -> None:
+    """Move a job's work to another, in whose collection it is to end."""
+    first.wishes = merge(first.wishes, rehome(other.wishes, first.wallet))
+    first.covers += other.covers
+    first.left_out += other.left_out
+    first.warnings += other.warnings
+    other.wishes, other.covers, other.left_out = (), (), 0
+    other.warnings = (f"this is the collection of the wallet {first.wallet}, and is done with it",)
 
 
 async def plan_job(
@@ -100,6 +136,10 @@ async def plan_job(
     )
     if job.repair and collection is None and job.wallet != opened.default_wallet:
         raise WalletNotFoundError(f"there is no collection {job.wallet}")
+    if job.joined is not None:
+        job.plan = Plan(job.wallet, (), collection, opened.backend.quirks)
+        job.snapshot = Snapshot(collection, {}, {}, opened.backend.quirks)
+        return job.plan
     job.snapshot = await take_snapshot(
         opened.backend,
         collection,

@@ -12,7 +12,15 @@ from kwallet_bridge.errors import BridgeError, MigrationError, StoreError, Walle
 from kwallet_bridge.migrate.coverage import find_gaps
 from kwallet_bridge.migrate.journal import Journal, RunRecord, open_journal
 from kwallet_bridge.migrate.rows import Outcome
-from kwallet_bridge.migrate.run import Job, OpenStore, Watcher, plan_job, verify_job, write_job
+from kwallet_bridge.migrate.run import (
+    Job,
+    OpenStore,
+    Watcher,
+    join_jobs,
+    plan_job,
+    verify_job,
+    write_job,
+)
 from kwallet_bridge.migrate.undo import MOVED, confirm_run, is_at_home
 
 if TYPE_CHECKING:
@@ -99,8 +107,22 @@ async def _find_own(journal: Journal, store: OpenStore, orders: Orders) -> RunRe
 async def _plan(
     jobs: Sequence[Job], store: OpenStore, orders: Orders, run: RunRecord | None
 ) -> None:
+    await join_jobs(jobs, store)
     for job in jobs:
         orders.watcher.planned(await plan_job(job, store, decide=orders.decide, run=run))
+    _require_apart(jobs)
+
+
+def _require_apart(jobs: Sequence[Job]) -> None:
+    """Refuse to write two rows to one place, before the first of them is written.
+
+    Raises:
+        MigrationError: A plan has two such rows.
+    """
+    for job in jobs:
+        places = [row.place for row in job.plan.writes] if job.plan else []
+        if len(places) != len(set(places)):
+            raise MigrationError("two rows of the plan would be written to one place")
 
 
 async def _write(

@@ -29,6 +29,7 @@ UNKNOWN_TYPE = "unknown-type"
 UNSTORABLE_NAME = "name-nul-or-surrogate"
 UNSTORABLE_VALUE = "value-cannot-be-kept"
 SHADOWED = "another-source-has-this-name"
+TWICE = "twice-in-this-source"
 
 OWN_SCHEMA_PREFIX = "org.kwallet_bridge."
 """Items of the migrator itself: kept secrets and journal keys."""
@@ -42,7 +43,7 @@ def from_wallet(wallet: Wallet, name: WalletName) -> list[Wish]:
     wishes: list[Wish] = []
     for folder in wallet.folders:
         wishes += _from_folder(folder, wallet, name)
-    return _distinct(wishes)
+    return _distinct(wishes, TWICE)
 
 
 def from_items(
@@ -55,12 +56,17 @@ def from_items(
         if not is_migrators(info.attributes)
         and (codec.is_ours(info.attributes) or not only_entries)
     ]
-    return _distinct(wishes)
+    return _distinct(wishes, TWICE)
 
 
 def merge(first: Iterable[Wish], second: Iterable[Wish]) -> list[Wish]:
     """Join the wishes of two sources for one wallet; the first source's come first."""
-    return _distinct([*first, *second])
+    return _distinct([*first, *second], SHADOWED)
+
+
+def rehome(wishes: Iterable[Wish], wallet: WalletName) -> list[Wish]:
+    """Wish for the same things in another wallet."""
+    return [replace(wish, place=replace(wish.place, wallet=wallet)) for wish in wishes]
 
 
 def is_migrators(attributes: Mapping[str, str]) -> bool:
@@ -188,13 +194,14 @@ def _item_place(name: WalletName, label: str, attributes: Mapping[str, str]) -> 
     return Place(name, Kind.ITEM, label="" if plain else label, attributes=plain)
 
 
-def _distinct(wishes: list[Wish]) -> list[Wish]:
+def _distinct(wishes: Iterable[Wish], reason: str) -> list[Wish]:
     """Give every wish a place of its own.
 
     Another program's items of equal attributes are told apart by label, then by number. Of entries
     under one name, as two wallets may have, the first counts; an equal one adds nothing, any other
-    is reported.
+    is reported with ``reason``.
     """
+    wishes = [replace(wish, place=_bare(wish.place)) for wish in wishes]
     counts = Counter(wish.place for wish in wishes)
     seen: Counter[Place] = Counter()
     first: dict[Place, Wish] = {}
@@ -210,8 +217,15 @@ def _distinct(wishes: list[Wish]) -> list[Wish]:
         elif place.kind is Kind.ITEM:
             found.append(replace(wish, place=replace(place, key=str(seen[place]))))
         elif not _equal(first[place], wish):
-            found.append(replace(wish, item=None, reason=wish.reason or SHADOWED))
+            found.append(replace(wish, item=None, reason=wish.reason or reason))
     return found
+
+
+def _bare(place: Place) -> Place:
+    """Take from an item's place what told it apart from others of an earlier list."""
+    if place.kind is not Kind.ITEM:
+        return place
+    return replace(place, key="", label="" if place.attributes else place.label)
 
 
 def _equal(first: Wish, second: Wish) -> bool:

@@ -18,10 +18,13 @@ from kwallet_bridge.errors import (
     StoreUnavailableError,
 )
 from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Policy
-from kwallet_bridge.migrate.session import is_partial
+from kwallet_bridge.migrate.run import Job
+from kwallet_bridge.migrate.session import carry_out, is_partial
+from kwallet_bridge.migrate.wishes import SHADOWED, TWICE, from_items, from_wallet, merge
 from kwallet_bridge.model import Folder, FolderName, Key, ServiceItem, WalletEntry
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.store.memory import MemoryBackend
+from kwallet_bridge.store.port import ItemId, ItemInfo, ItemSecret, Quirks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -358,3 +361,73 @@ async def test_another_programs_item_with_another_value(scene: Scene, policy: Po
     assert [row[2] for row in _held(scene)] == kept
     _, run = await scene.migrate(source, policy)
     assert run is None
+
+
+async def test_both_are_kept_where_nobody_else_goes(scene: Scene) -> None:
+    """The name a conflict is moved to is none that the source itself has, nor again at a rerun."""
+    _backend(scene).add_item(_login(scene), ENTRY, b"old")
+    source = wallet({"Passwords": {"mail": "new", "mail (2)": "the second", "mail (4)": "x"}})
+    job, run = await scene.migrate(source, Policy.KEEP_BOTH)
+    assert job.plan is not None
+    assert len({row.place for row in job.plan.writes}) == 3
+    names = {("Passwords", name): value for name, value in [
+        ("mail", b"old"), ("mail (2)", b"the second"), ("mail (3)", b"new"), ("mail (4)", b"x"),
+    ]}  # fmt: skip
+    assert _values(scene) == names
+    assert run is not None
+    again, nothing = await scene.migrate(source, Policy.KEEP_BOTH)
+    assert nothing is None
+    assert {result.outcome for result in again.results} == {Outcome.SAME}
+    assert _values(scene) == names
+
+
+async def test_two_wallets_that_are_one_collection_are_one_job(scene: Scene) -> None:
+    """The default wallet and the one named like its collection do not overwrite each other."""
+    first = wallet({"Passwords": {"mail": "of kdewallet", "a": "1"}})
+    second = wallet({"Passwords": {"mail": "of Login", "b": "2"}}, "Login")
+    jobs = [Job(one.name, from_wallet(one, one.name)) for one in (first, second)]
+    await carry_out(jobs, scene.orders(Policy.REPLACE))
+    assert _values(scene) == {
+        ("Passwords", "mail"): b"of kdewallet",
+        ("Passwords", "a"): b"1",
+        ("Passwords", "b"): b"2",
+    }
+    ends = [(one.outcome, one.reason) for one in jobs[0].results]
+    assert ends.count((Outcome.UNSUPPORTED, SHADOWED)) == 1
+    assert jobs[1].results == []
+    assert "kdewallet" in jobs[1].warnings[0]
+
+
+async def test_names_that_a_provider_takes_for_one_are_one_job(tmp_path: Path) -> None:
+    """Where labels lose their case, two wallets that differ in nothing else are one collection."""
+    scene = Scene(MemoryBackend(Quirks(forgets_label_case=True)), tmp_path / "journal")
+    jobs = [
+        Job(one.name, from_wallet(one, one.name))
+        for one in (wallet({"f": {"a": "1"}}, "Work"), wallet({"f": {"b": "2"}}, "work"))
+    ]
+    await carry_out(jobs, scene.orders())
+    (made,) = await scene.backend.collections()
+    assert len(await scene.backend.search(made.id, {"server": "f"})) == 2
+
+
+async def test_a_name_that_one_source_has_twice_is_said_to_be_so(scene: Scene) -> None:
+    """Of two entries of one name the first is written, and no other wallet is blamed."""
+    folder = Folder(
+        FolderName("F"), (entry("k", "first"), entry("k", "second"), entry("k", "first"))
+    )
+    job, _ = await scene.migrate(replace(SMALL, folders=(folder,)))
+    assert [(one.outcome, one.reason) for one in job.results] == [
+        (Outcome.CREATED, ""),
+        (Outcome.UNSUPPORTED, TWICE),
+    ]
+    assert _values(scene) == {("F", "k"): b"first"}
+
+
+def test_items_alike_stay_apart_however_lists_are_joined() -> None:
+    """Items of equal attributes and labels have a place each, from one source and from several."""
+    same = [
+        (ItemInfo(ItemId(str(n)), "l", {"a": "b"}), ItemSecret(Secret(b"%d" % n))) for n in range(3)
+    ]
+    first, second = from_items(same[:2], KDEWALLET), from_items(same, KDEWALLET)
+    joined = merge(merge(first, second), from_items(same[:1], KDEWALLET))
+    assert len(joined) == len({wish.place for wish in joined}) == 6

@@ -127,3 +127,65 @@ async def test_what_is_not_there_is_not_repaired(scene: Scene) -> None:
     """Repairing a collection that does not exist is an error, not a success without rows."""
     with pytest.raises(WalletNotFoundError):
         await carry_out([Job(WalletName("no such"), (), repair=True)], scene.orders())
+
+
+OO7 = ("Kdewallet", {"server": "P", "user": "text", "type": "password"}, b"of oo7")
+"""Beside KeepSecret's item for the same entry, with another value."""
+
+
+def _add(scene: Scene, label: str, attributes: dict[str, str], value: bytes) -> None:
+    assert isinstance(scene.backend, MemoryBackend)
+    scene.backend.add_item(_login(scene), attributes, value, label=label)
+
+
+def _values(scene: Scene) -> set[tuple[str | None, bytes]]:
+    return {
+        (attributes.get("user"), value)
+        for _, attributes, value, _ in _dump(scene)
+        if attributes.get("server") == "P" and b"o" in value and b"n" not in value
+    }
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcomes", "left"),
+    [
+        (Policy.SKIP, [Outcome.REPLACED, Outcome.SKIPPED], {("text", b"of oo7"), (None, b"two")}),
+        (Policy.REPLACE, [Outcome.REPLACED], {("text", b"two")}),
+        (
+            Policy.KEEP_BOTH,
+            [Outcome.REPLACED] * 2,
+            {("text", b"of oo7"), ("text (2)", b"two")},
+        ),
+    ],
+)
+async def test_two_that_stand_for_one_entry_are_a_conflict(
+    scene: Scene, policy: Policy, outcomes: list[Outcome], left: set[tuple[str | None, bytes]]
+) -> None:
+    """The item that counts wins; the other is asked about, kept, and brought back by an undo."""
+    _add(scene, *OO7)
+    before = _dump(scene)
+    job = await _repair(scene, policy)
+    ended = [one.outcome for one in job.results if one.row.place.key in {"text", "text (2)"}]
+    assert sorted(ended) == sorted(outcomes)
+    assert _values(scene) == left
+    with open_journal(scene.journal) as journal:
+        run = find_run(journal, "last")
+        await undo_run(scene.backend, journal, run, default_wallet=KDEWALLET)
+    assert _dump(scene) == before
+
+
+@pytest.mark.parametrize("policy", [Policy.SKIP, Policy.REPLACE, Policy.KEEP_BOTH])
+async def test_twins_with_other_values_are_not_lost(scene: Scene, policy: Policy) -> None:
+    """Of two items under the very same names none is overwritten unasked, and undo gives both."""
+    _add(scene, *OO7)
+    _add(scene, OO7[0], OO7[1], b"older of oo7")
+    before = _dump(scene)
+    job = await _repair(scene, policy)
+    rows = [one for one in job.results if one.row.place.key == "text"]
+    if policy is Policy.SKIP:
+        assert {one.outcome for one in rows} == {Outcome.SKIPPED}
+        assert {value for _, value in _values(scene)} >= {b"two", b"of oo7", b"older of oo7"}
+    with open_journal(scene.journal) as journal:
+        run = find_run(journal, "last")
+        await undo_run(scene.backend, journal, run, default_wallet=KDEWALLET)
+    assert _dump(scene) == before
