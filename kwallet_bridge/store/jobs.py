@@ -5,7 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import EntryExistsError, EntryNotFoundError, StoreError
+from kwallet_bridge.errors import (
+    EntryExistsError,
+    EntryNotFoundError,
+    StoreConflictError,
+    StoreError,
+)
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE
 from kwallet_bridge.store.site import Site
@@ -66,6 +71,9 @@ class Jobs:
             entry = codec.decode_entry(old[0].attributes, secrets[old[0].id])
             with site.changes.own() as mine:
                 await self._writer.write(site, folder, new_key, entry=entry, mine=mine)
+                now = await self._writer.read_secrets(site, [old[0].id])
+                if old[0].id in now and now[old[0].id].value != secrets[old[0].id].value:
+                    raise StoreConflictError("another program wrote under the old key meanwhile")
                 await self._delete(site, old, mine)
 
     async def remove(self, site: Open, folder: FolderName, key: Key) -> bool:

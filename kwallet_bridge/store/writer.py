@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import (
+    PromptDismissedError,
     ReadBackError,
     StoreError,
     StoreLockedError,
+    StoreRefusedError,
     StoreUnavailableError,
 )
 from kwallet_bridge.model import EntryType, FolderName, Key
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kwallet_bridge.model import Entry
+    from kwallet_bridge.secret import Secret
     from kwallet_bridge.store.echoes import Own
-    from kwallet_bridge.store.port import ItemBackend, ItemId
+    from kwallet_bridge.store.port import ItemBackend, ItemId, ItemInfo
     from kwallet_bridge.store.site import Finder, Site
 
 _log = logging.getLogger(__name__)
@@ -47,7 +50,19 @@ class _Job:
     item: NewItem
     old: list[Row]
     mine: Own
-    held: Mapping[ItemId, ItemSecret]
+    started: int
+    held: Mapping[ItemId, ItemSecret] = field(default_factory=dict)
+    made: set[ItemId] = field(default_factory=set)
+    """What the provider said it made, or changed, for this job."""
+    sent: list[Secret] = field(default_factory=list)
+    """Values sent, one for each attempt."""
+    refused: bool = False
+    """The provider said no to an attempt; it may have left an empty item all the same."""
+
+    @property
+    def old_ids(self) -> set[ItemId]:
+        """What stood under the key before."""
+        return {row.id for row in self.old}
 
     def __repr__(self) -> str:
         return "_Job(...)"
@@ -69,7 +84,7 @@ class Writer:
         new_folder, old = await self._look(site, folder, key)
         mine.update(row.id for row in old)
         item = codec.as_taken(item, self._backend.quirks)
-        job = _Job(site, folder, key, entry, item, list(old), mine, {})
+        job = _Job(site, folder, key, entry, item, list(old), mine, int(time.time()))
         if not self._in_place(job):
             job.held = await self.read_secrets(site, [row.id for row in old])
         try:
@@ -156,11 +171,11 @@ class Writer:
             made, kept, found = await self._overwrite(job)
         else:
             await self._clear_way(job)
-            made = await self._create(job.site, item, job.mine)
+            made = await self._make(job, item)
             kept, found = await self._read_back(job, made)
         if not kept and item.secret.content_type != codec.OCTETS:
             item = codec.as_octets(item)
-            made = await self._create(job.site, item, job.mine)
+            made = await self._make(job, item)
             kept, found = await self._read_back(job, made)
         if not kept:
             raise ReadBackError("the store gives back another value than was written")
@@ -192,7 +207,7 @@ class Writer:
         there = job.old[0].id
         held, made, checked = await asyncio.gather(
             self.read_secrets(job.site, [there]),
-            self._create(job.site, job.item, job.mine),
+            self._make(job, job.item),
             self._read_back(job, there),
             return_exceptions=True,
         )
@@ -229,6 +244,16 @@ class Writer:
         if row.id in job.held:
             await self._backend.delete_item(row.id)
             job.site.check()
+
+    async def _make(self, job: _Job, item: NewItem) -> ItemId:
+        job.sent.append(item.secret.value)
+        try:
+            made = await self._create(job.site, item, job.mine)
+        except (StoreRefusedError, PromptDismissedError):
+            job.refused = True
+            raise
+        job.made.add(made)
+        return made
 
     async def _create(self, site: Site, item: NewItem, mine: Own) -> ItemId:
         made = await self._backend.create_item(site.collection, item, replace=True)
@@ -269,17 +294,23 @@ class Writer:
         others = [item for item in found if item != made]
         if not others:
             return False
-        twins = await self._entries_among(job, others)
+        twins = []
+        for item, info in (await self._entries_among(job, others)).items():
+            if item in job.old_ids | job.made or 0 < info.modified < job.started:
+                twins.append(item)
+            else:
+                # Another program wrote it while we did: it is as new as ours, and not ours.
+                job.site.index.touch(item)
         for item in twins:
             job.mine.add(item)
             await self._backend.delete_item(item)
             job.site.check()
         return bool(twins)
 
-    async def _entries_among(self, job: _Job, items: Sequence[ItemId]) -> list[ItemId]:
+    async def _entries_among(self, job: _Job, items: Sequence[ItemId]) -> Mapping[ItemId, ItemInfo]:
         """Leave out other people's items, by their attributes as they are now."""
         infos = await self._finder.read_items(job.site, items)
-        return [item for item, info in infos.items() if codec.is_entry(info.attributes)]
+        return {item: info for item, info in infos.items() if codec.is_entry(info.attributes)}
 
     def _learn(self, job: _Job, made: ItemId, item: NewItem) -> None:
         job.site.index.replaced(self._row(made, job.folder, job.key, item), job.old)
@@ -293,14 +324,23 @@ class Writer:
     # --- putting back ---------------------------------------------------------------------------
 
     async def _put_back(self, job: _Job) -> None:
-        """Make the key hold again what it held before a failed write."""
+        """Make the key hold again what it held before a failed write.
+
+        What another program put there meanwhile stays. So does an item whose making was never
+        answered: nobody can tell it from theirs, and it holds what was to be written.
+        """
         site = job.site
         try:
             found = await self._finder.search(site, codec.entry_query(job.folder, job.key))
-            keep = await self._restore(job, found)
-            for item in await self._entries_among(job, [i for i in found if i not in keep]):
-                job.mine.add(item)
-                await self._backend.delete_item(item)
+            known = job.old_ids | job.made
+            others = await self._entries_among(job, [i for i in found if i not in known])
+            remains = await self._remains_among(job, others)
+            theirs = [info for item, info in others.items() if item not in remains]
+            keep = await self._restore(job, found, theirs)
+            for item in found:
+                if item in job.made | remains and item not in keep:
+                    job.mine.add(item)
+                    await self._backend.delete_item(item)
         except StoreError:
             _log.error(
                 "an entry could not be put back after a write failed"
@@ -308,6 +348,18 @@ class Writer:
             raise
         finally:
             self._forget(job)
+
+    async def _remains_among(self, job: _Job, others: Mapping[ItemId, ItemInfo]) -> set[ItemId]:
+        """Name what a refused attempt left behind: an item of our attributes without a value."""
+        if not job.refused or not all(job.sent):
+            return set()
+        ours = [
+            item
+            for item, info in others.items()
+            if codec.own_attributes(info.attributes) == job.item.attributes
+        ]
+        secrets = await self.read_secrets(job.site, ours)
+        return {item for item, secret in secrets.items() if not secret.value}
 
     @staticmethod
     def _forget(job: _Job) -> None:
@@ -317,25 +369,39 @@ class Writer:
         for row in job.old:
             index.discard(row.id)
 
-    async def _restore(self, job: _Job, found: Sequence[ItemId]) -> set[ItemId]:
-        """Write the old secrets again where they are not what they were."""
+    async def _restore(
+        self, job: _Job, found: Sequence[ItemId], theirs: Sequence[ItemInfo]
+    ) -> set[ItemId]:
+        """Write the old secrets again where this job changed or removed them."""
         if self._backend.quirks.schemaless_twins:
             for row in self._retyped(job):
                 if row.id in found:
                     await self._backend.set_attributes(row.id, row.attributes)
         present = [item for item in job.held if item in found]
         now = await self.read_secrets(job.site, present)
+        taken = [codec.own_attributes(info.attributes) for info in theirs]
         keep = set()
         for row in job.old:
             secret = job.held.get(row.id)
             if secret is None:
-                continue
-            back = now.get(row.id)
-            if back is not None and back.value == secret.value:
                 keep.add(row.id)
                 continue
+            back = now.get(row.id)
+            lost = not theirs if back is None else self._is_ours(job, row.id, back, secret)
+            if not lost:
+                keep.add(row.id)
+                continue
+            if row.attributes in taken:
+                continue  # a replacing write would hit theirs, which came after it anyway
             item = NewItem(row.label, row.attributes, secret)
             made = await self._create(job.site, item, job.mine)
             job.mine.keep(made, secret)
             keep.add(made)
         return keep
+
+    @staticmethod
+    def _is_ours(job: _Job, item: ItemId, back: ItemSecret, old: ItemSecret) -> bool:
+        """Tell whether an old item holds what this job put there."""
+        if back.value == old.value:
+            return False
+        return item in job.made or back.value in job.sent or (job.refused and not back.value)
