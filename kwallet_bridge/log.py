@@ -11,6 +11,8 @@ import logging
 import os
 import sys
 
+from kwallet_bridge.text import printable
+
 LEVELS = ("error", "warning", "info", "debug")
 _KEY = os.urandom(32)
 
@@ -19,12 +21,19 @@ def configure(level: str) -> None:
     """Log to standard error, where systemd's journal or a terminal takes it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(_escape)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # The engine's messages print bodies; its debug output is not for us.
     logging.getLogger("dbus_fast").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    """Let every record through, as one line that steers no terminal."""
+    record.msg, record.args = printable(record.getMessage()), None
+    return True
 
 
 def mask(*names: str) -> str:

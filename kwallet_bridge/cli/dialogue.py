@@ -16,11 +16,12 @@ from tqdm import tqdm
 
 from kwallet_bridge.cli.inspect import open_source
 from kwallet_bridge.cli.passwords import TRIES, PasswordSource
-from kwallet_bridge.cli.text import printable
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import DecryptionError, PromptDismissedError, UsageError
 from kwallet_bridge.migrate.report import describe_place, describe_plan
 from kwallet_bridge.migrate.rows import Kind, Place, Plan, Policy, Result, Row
 from kwallet_bridge.secret import Secret
+from kwallet_bridge.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +69,7 @@ class Dialogue:
 
     def note(self, text: str) -> None:
         """Tell something worth knowing."""
-        print(printable(text), file=sys.stderr)
+        say(text, error=True)
 
     def planned(self, plan: Plan) -> None:
         """Take a finished plan."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge import __version__
 from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusLostError, FindingsError
 from kwallet_bridge.session.doctor import examine
 from kwallet_bridge.session.findings import Finding, count
@@ -32,7 +33,7 @@ def execute(args: argparse.Namespace) -> int:
         _print_json(findings)
     else:
         for finding in findings:
-            print(finding.format())
+            say(*finding.format().split("\n"))
     if count(findings) and not args.exit_zero:
         return FindingsError.exit_code
     return 0

@@ -16,13 +16,14 @@ from kwallet_bridge.cli.passwords import (
     add_password_arguments,
     try_passwords,
 )
-from kwallet_bridge.cli.text import printable
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BridgeError, DecryptionError, KwlError, PartialError
 from kwallet_bridge.kwl.describe import describe_folders, describe_value, type_name
 from kwallet_bridge.kwl.files import WalletSource, list_wallet_folders, read_source
 from kwallet_bridge.kwl.gpg import decrypt_with_gpg
 from kwallet_bridge.kwl.header import Header, read_header
 from kwallet_bridge.kwl.reader import WalletFile, read_gpg_wallet, read_wallet
+from kwallet_bridge.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +57,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(_describe(source, read, reveal=args.reveal), indent=1))
     else:
-        print("\n".join(_list_lines(source, read, reveal=args.reveal)))
+        say(*_list_lines(source, read, reveal=args.reveal))
     return PartialError.exit_code if read.wallet.warnings else 0
 
 

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kwallet_bridge import __version__
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BridgeError
 from kwallet_bridge.hardening import harden
 
@@ -99,7 +100,7 @@ def run(argv: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except BridgeError as error:
-        print(f"kwallet-bridge {command.name}: {error}", file=sys.stderr)
+        say(f"kwallet-bridge {command.name}: {error}", error=True)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

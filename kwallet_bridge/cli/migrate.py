@@ -20,7 +20,7 @@ from kwallet_bridge.cli.sources import (
     warn_of_pending,
 )
 from kwallet_bridge.cli.stores import SECRET_SERVICE, SPEC_HELP, StoreOpener
-from kwallet_bridge.cli.text import printable
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.cli.wallets import find_wallets
 from kwallet_bridge.errors import BridgeError, UsageError
 from kwallet_bridge.migrate import report, wishes
@@ -117,7 +117,7 @@ def _list(*, as_json: bool) -> int:
             print(json.dumps(found.to_json()))
         else:
             state = f"moved by run {found.run}" if found.run else "not moved"
-            print(f"{printable(found.wallet)}  {printable(found.file)}  {state}")
+            say(f"{found.wallet}  {found.file}  {state}")
     return 0
 
 

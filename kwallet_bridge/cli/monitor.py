@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.bus.port import Signal, SignalMatch
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusError, BusLostError, BusReplyError
 from kwallet_bridge.session.census import find_owner
 from kwallet_bridge.wire.generations import BUS_NAMES
@@ -52,10 +52,10 @@ async def _watch(*, names: bool, as_json: bool, count: int) -> int:
         )
         await bus.subscribe(match, called)
         await _subscribe(bus, owner.unique_name, str(owner), names=names)
-        print(f"watching {owner}", file=sys.stderr, flush=True)
+        say(f"watching {owner}", error=True)
         seen = 0
         while (call := await calls.get()) is not None:
-            print(json.dumps(call.to_json()) if as_json else call.format(), flush=True)
+            say(json.dumps(call.to_json()) if as_json else call.format())
             seen += 1
             if seen == count:
                 return 0

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
-from kwallet_bridge.cli.text import printable
 from kwallet_bridge.errors import (
     BridgeError,
     DecryptionError,
@@ -27,6 +26,7 @@ from kwallet_bridge.errors import (
     UsageError,
 )
 from kwallet_bridge.secret import Secret
+from kwallet_bridge.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusLostError, SessionError, UsageError
 from kwallet_bridge.session.census import KSECRETD, find_owner
 from kwallet_bridge.session.files import Places, PlannedFile, plan_files
@@ -86,7 +87,7 @@ def _remove_files(environ: Mapping[str, str]) -> int:
         raise SessionError("nothing is installed for this user")
     restore(manifest)
     forget(record)
-    print(f"restored {len(manifest.before)} paths; no session bus was there to be told")
+    say(f"restored {len(manifest.before)} paths; no session bus was there to be told")
     return 0
 
 
@@ -104,7 +105,7 @@ def _package(args: argparse.Namespace) -> int:
         return 0
     work = install_package if args.action == "install" else uninstall_package
     for path in work(planned, destdir):
-        print(path)
+        say(str(path))
     return 0
 
 
@@ -125,7 +126,7 @@ async def _act(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         if args.action == "status":
             return await _show_status(bus, planned, record, as_json=args.json)
-        takeover = Takeover(bus, program=program, planned=planned, record=record, say=print)
+        takeover = Takeover(bus, program=program, planned=planned, record=record, say=say)
         await {
             "install": takeover.install,
             "uninstall": takeover.uninstall,
@@ -158,13 +159,13 @@ def find_program(given: str | None, invoked: str) -> str:
 def _show_plan(planned: list[PlannedFile]) -> None:
     for file in planned:
         state = "is there" if is_in_place(file) else "would be written"
-        print(f"{file.path}: {state}")
+        say(f"{file.path}: {state}")
 
 
 async def _note_ksecretd(bus: BusConnection) -> None:
     owner = await find_owner(bus, KSECRETD)
     if owner is not None:
-        print(f"{owner} was started at login and keeps running: it is a Secret Service provider")
+        say(f"{owner} was started at login and keeps running: it is a Secret Service provider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +188,9 @@ async def _show_status(
         shown: dict[str, Any] = {name: getattr(status, name) for name in status.__slots__}
         print(json.dumps(shown, indent=1))
     else:
-        print("installed for this user" if status.installed else "not installed for this user")
+        say("installed for this user" if status.installed else "not installed for this user")
         for path, there in status.files.items():
-            print(f"{'in place' if there else 'absent or changed'}: {path}")
+            say(f"{'in place' if there else 'absent or changed'}: {path}")
         for name, owner in status.owners.items():
-            print(f"{name}: {owner}")
+            say(f"{name}: {owner}")
     return 0

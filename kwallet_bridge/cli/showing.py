@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import show_place
-from kwallet_bridge.cli.text import printable
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.migrate.journal import UNDONE
 from kwallet_bridge.migrate.report import (
     by_folder,
@@ -19,6 +19,7 @@ from kwallet_bridge.migrate.report import (
 )
 from kwallet_bridge.migrate.rows import Action, Outcome
 from kwallet_bridge.migrate.undo import Undone
+from kwallet_bridge.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,15 +67,15 @@ def print_jobs(
     """Print the result of a migration, or its plan."""
     for job in jobs:
         lines = _plan_lines(job) if dry_run else _result_lines(job)
-        print("\n".join(lines))
+        say(*lines)
     for source, error in refused:
-        print(f"{printable(source)} was not read: {printable(str(error))}")
+        say(f"{source} was not read: {error}")
     if run is not None and run.is_open:
-        print(f"The run {run.id} was cut off; the same command goes on with it.")
+        say(f"The run {run.id} was cut off; the same command goes on with it.")
     elif removed:
-        print(f"{removed} removed from the source; copy back to undo this")
+        say(f"{removed} removed from the source; copy back to undo this")
     elif run is not None:
-        print(f"To take this back: kwallet-bridge migrate --undo {run.id}")
+        say(f"To take this back: kwallet-bridge migrate --undo {run.id}")
 
 
 def print_undo(run: RunRecord, results: Sequence[UndoResult], *, now: str, as_json: bool) -> None:
@@ -83,18 +84,18 @@ def print_undo(run: RunRecord, results: Sequence[UndoResult], *, now: str, as_js
         print(json.dumps(describe_undo(run, results)))
         return
     if not results:
-        print("nothing had been written")
+        say("nothing had been written")
     for outcome, number in Counter(one.outcome for one in results).items():
-        print(f"{number} {outcome.value}")
+        say(f"{number} {outcome.value}")
     changed = [one for one in results if one.outcome is Undone.CHANGED]
     for one in changed:
-        print(f"  {show_place(one.place)} was changed since and stays")
+        say(f"  {show_place(one.place)} was changed since and stays")
     unreached = [one.place.wallet for one in results if one.outcome is Undone.UNREACHED]
     _print_unreached(run, list(dict.fromkeys(unreached)), now)
     if unreached:
-        print(f"The run stays open: kwallet-bridge migrate --undo {run.id} goes on with it.")
+        say(f"The run stays open: kwallet-bridge migrate --undo {run.id} goes on with it.")
     elif changed:
-        print(
+        say(
             f"The run stays open: kwallet-bridge migrate --confirm {run.id} keeps what was changed;"
             " --undo looks again."
         )
@@ -107,12 +108,12 @@ def print_confirmed(run: RunRecord, done: Confirmed, *, now: str, as_json: bool)
         return
     _print_unreached(run, done.unreached, now)
     if done.unreached:
-        print(
+        say(
             f"{done.removed} kept items are gone. The run stays open: kwallet-bridge migrate"
             f" --confirm {run.id} goes on with it."
         )
     else:
-        print(f"run {run.id} is confirmed; {done.removed} kept items are gone")
+        say(f"run {run.id} is confirmed; {done.removed} kept items are gone")
 
 
 def _print_unreached(run: RunRecord, wallets: Sequence[WalletName], now: str) -> None:
@@ -120,7 +121,7 @@ def _print_unreached(run: RunRecord, wallets: Sequence[WalletName], now: str) ->
     then = f"{run.destination} ({run.store})" if run.store else run.destination
     other = f", which is {now} now" if now and run.store not in {"", now} else ""
     for wallet in wallets:
-        print(
+        say(
             f"  {printable(wallet)}: not found as the run left it in {printable(then)}{other};"
             " connect or start the store that it wrote to"
         )
@@ -136,7 +137,7 @@ def print_run(run: RunRecord, *, as_json: bool) -> None:
     if run.undoing and run.state != UNDONE:
         state = "undone in part"
     to = printable(run.destination)
-    print(f"{run.id}  {started}  {state}  {len(run.intents)} entries to {to}")
+    say(f"{run.id}  {started}  {state}  {len(run.intents)} entries to {to}")
 
 
 def _plan_lines(job: Job) -> Iterator[str]:

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.cli.text import printable
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusError
 from kwallet_bridge.session.census import SECRETS, Owner, find_owner
+from kwallet_bridge.text import printable
 from kwallet_bridge.wire.calls import INTERFACE
 from kwallet_bridge.wire.generations import GENERATIONS
 from kwallet_bridge.wire.observed import MONITOR_INTERFACE, MONITOR_PATH, REFUSALS
@@ -106,16 +107,16 @@ async def _read_refusals(bus: BusConnection, owner: Owner) -> list[dict[str, Any
 
 
 def _print(status: Status) -> None:
-    print(f"KWallet: {status.owner or 'nobody answers'}")
-    print(f"Secret Service: {status.provider or 'nobody answers'}")
+    say(f"KWallet: {status.owner or 'nobody answers'}")
+    say(f"Secret Service: {status.provider or 'nobody answers'}")
     if status.owner and not status.enabled:
-        print("the wallet system is switched off, or has no store")
+        say("the wallet system is switched off, or has no store")
     for wallet in status.wallets:
         users = ", ".join(printable(user) for user in wallet.users)
         state = "open" if wallet.is_open else "closed"
-        print(f"  {printable(wallet.name)}  {state}" + (f"  {users}" if users else ""))
+        say(f"  {printable(wallet.name)}  {state}" + (f"  {users}" if users else ""))
     for refusal in status.refusals:
         clock = time.strftime("%H:%M:%S", time.localtime(refusal["time"]))
         program = printable(refusal["executable"]) or "?"
         names = f'"{printable(refusal["appid"])}" from {printable(refusal["wallet"])}'
-        print(f"  refused at {clock}: {program} ({refusal['pid']}) as {names}")
+        say(f"  refused at {clock}: {program} ({refusal['pid']}) as {names}")

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Text for terminals."""
+"""The one way to a person's terminal."""
 
 from __future__ import annotations
 
+import sys
 
-def printable(text: str) -> str:
-    """Escape what a terminal might obey, or cannot show: controls, unpaired surrogates."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
+from kwallet_bridge.text import printable
+
+
+def say(*lines: str, error: bool = False) -> None:
+    """Print lines on standard output, or on standard error; each stays one line.
+
+    Whatever others chose, names, command lines and file names, is escaped here.
+    """
+    if lines:
+        file = sys.stderr if error else sys.stdout
+        print("\n".join(map(printable, lines)), file=file, flush=True)

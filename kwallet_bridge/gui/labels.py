@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QSize, Qt
 from PyQt6.QtWidgets import QLabel, QSizePolicy, QWidget
 
+from kwallet_bridge.text import printable
+
 if TYPE_CHECKING:
     from PyQt6.QtGui import QResizeEvent
 
@@ -21,7 +23,7 @@ _PREFERRED_LETTERS = 48
 def shown(text: str) -> str:
     """Make a name fit to be shown: one line, nothing that turns or hides its letters."""
     text = text if len(text) <= _LIMIT else text[:_LIMIT] + "…"
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return printable(text)
 
 
 def plain_tooltip(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kwallet_bridge.errors import BusReplyError
+from kwallet_bridge.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ class Owner:
 
     def __str__(self) -> str:
         unit = f", {self.unit}" if self.unit else ""
-        return f"{self.program} (pid {self.pid}{unit})"
+        return printable(f"{self.program} (pid {self.pid}{unit})")
 
 
 async def ask_bus(bus: Bus, member: str, signature: str = "", body: Sequence[object] = ()) -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from kwallet_bridge.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -48,10 +50,10 @@ class Finding:
 
     def format(self) -> str:
         """Give the lines for a person."""
-        head, *rest = self.seen or ("nothing",)
+        head, *rest = map(printable, self.seen or ("nothing",))
         lines = [f"{self.status.value:8} {self.check}: {head}", *(f"{'':9}{line}" for line in rest)]
         if self.next:
-            lines.append(f"{'':9}-> {self.next}")
+            lines.append(f"{'':9}-> {printable(self.next)}")
         return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 """Which version a Secret Service provider has. The specification has no way to ask.
 
 A program is only run to print its version where its source shows that it does nothing else then:
-neither open a window nor look at the bus. ksecretd looks at the bus first, so its version is that
+neither open a window nor look at the bus, and only out of a folder of the system. ksecretd looks at the bus first, so its version is that
 of the library it was built with.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,23 @@ PRINTERS: Final[Mapping[str, str]] = {
 }
 """By kind the program that prints the version; KeePassXC's own would want a display."""
 LIBRARIES: Final[Mapping[str, str]] = {"ksecretd": "libKF6WalletBackend.so.6"}
+FOLDERS: Final = (
+    "/usr/bin",
+    "/usr/libexec",
+    "/usr/lib/oo7",
+    "/run/current-system/sw/bin",
+    "/run/current-system/profile/bin",
+)
+"""Where the system keeps programs; what lies elsewhere is not run."""
+LIBRARY_FOLDERS: Final = (
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/lib/*-linux-*",
+    "/run/current-system/sw/lib",
+    "/run/current-system/profile/lib",
+)
+ROOT: Final = 0
+_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
 
 
@@ -53,29 +70,46 @@ async def find_version(kind: str, owner: Owner) -> Version:
     program = _program_of(owner)
     if program.endswith(" (deleted)"):
         return Version("", "its program was replaced since it started; log out and in")
+    if program and str(Path(program).parent) not in FOLDERS:
+        # It may have brought a printer of its own, which is nothing to be run by whoever asks.
+        return Version("", "its program is in no folder of the system")
     if kind in LIBRARIES:
-        return _version_of_library(LIBRARIES[kind], Path(program))
+        return _version_of_library(LIBRARIES[kind])
     if kind in PRINTERS:
-        return await _ask(PRINTERS[kind], Path(program).parent)
+        return await _ask(PRINTERS[kind])
     return Version("", "nothing is known of how to ask")
 
 
 def _program_of(owner: Owner) -> str:
+    """Give the program as the kernel names it; "" where it does not.
+
+    gnome-keyring may lock memory, which hides its program from its own user. What it says of itself
+    on its command line is no substitute.
+    """
     try:
         return str(Path(f"/proc/{owner.pid}/exe").readlink())
-    except OSError:  # gnome-keyring may lock memory, which hides it from its own user
-        return owner.command[0] if owner.command else ""
+    except OSError:
+        return ""
 
 
-async def _ask(name: str, folder: Path) -> Version:
-    beside = folder / name
-    found = str(beside) if beside.is_absolute() and beside.is_file() else shutil.which(name)
+async def _ask(name: str) -> Version:
+    found = next((path for each in FOLDERS if _is_the_systems(path := Path(each) / name)), None)
     if found is None:
-        return Version("", f"{name} is not installed")
-    printed = await _run(found)
+        return Version("", f"{name} is in no folder of the system")
+    printed = await _run(str(found))
     number = _VERSION.search(printed)
     how = f"{name} --version"
     return Version(number[0], how) if number else Version("", f"{how} told none")
+
+
+def _is_the_systems(path: Path) -> bool:
+    """Tell whether root alone can have put a program there, and its folder."""
+    with suppress(OSError):
+        return all(
+            status.st_uid == ROOT and not status.st_mode & _WRITABLE_BY_OTHERS
+            for status in (path.stat(), path.parent.stat())
+        )
+    return False
 
 
 async def _run(program: str) -> str:
@@ -103,11 +137,11 @@ async def _run(program: str) -> str:
     return printed[:4096].decode("utf-8", "replace")
 
 
-def _version_of_library(name: str, program: Path) -> Version:
-    prefix = program.parent.parent
-    for folder in (prefix / "lib64", prefix / "lib", *sorted(prefix.glob("lib/*-linux-*"))):
-        with suppress(OSError):
-            real = (folder / name).resolve(strict=True).name
-            if number := _VERSION.search(real.rpartition("so.")[2]):
-                return Version(number[0], f"the file of {name.partition('.')[0]}")
+def _version_of_library(name: str) -> Version:
+    for folder in LIBRARY_FOLDERS:
+        for path in sorted(Path("/").glob(folder.lstrip("/"))):
+            with suppress(OSError):
+                real = (path / name).resolve(strict=True).name
+                if number := _VERSION.search(real.rpartition("so.")[2]):
+                    return Version(number[0], f"the file of {name.partition('.')[0]}")
     return Version("", f"{name} was not found")

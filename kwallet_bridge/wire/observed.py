@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from kwallet_bridge.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -74,8 +76,3 @@ class ObservedCall:
 
     def __repr__(self) -> str:
         return f"ObservedCall({self.member})"
-
-
-def printable(text: str) -> str:
-    """Escape what could steer a terminal: names are chosen by programs."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +11,8 @@ from kwallet_bridge.session import provider_version
 from kwallet_bridge.session.census import Owner
 from kwallet_bridge.session.provider_version import find_version
 
-if TYPE_CHECKING:
-    from pathlib import Path
+NOBODY = 2**22 + 1
+"""More than any process's number."""
 
 
 def install(path: Path, text: str) -> str:
@@ -30,34 +30,72 @@ def owned_by(monkeypatch: pytest.MonkeyPatch, program: str) -> Owner:
     return Owner(":1.1", os.getpid(), (program,), "")
 
 
-async def test_the_program_that_runs_is_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The printer beside the running program is run, without bus, display and home."""
+@pytest.fixture
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that counts as the system's for programs, beside one for libraries."""
+    folder = tmp_path / "bin"
+    folder.mkdir(mode=0o755)
+    monkeypatch.setattr(provider_version, "FOLDERS", (str(folder),))
+    monkeypatch.setattr(provider_version, "LIBRARY_FOLDERS", (f"{tmp_path}/lib/*-linux-*",))
+    monkeypatch.setattr(provider_version, "ROOT", os.getuid())
+    return folder
+
+
+async def test_the_systems_program_is_asked(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The printer in a folder of the system is run, without bus, display and home."""
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
     text = f"#!{sys.executable}\nimport os\nprint('oo7', *sorted(os.environ), 'v3.25.1')\n"
-    program = install(tmp_path / "oo7-daemon", text)
+    program = install(system / "oo7-daemon", text)
+    for known in (program, ""):  # gnome-keyring's program may be hidden
+        version = await find_version("oo7", owned_by(monkeypatch, known))
+        assert str(version) == "3.25.1 (oo7-daemon --version)"
+
+
+@pytest.mark.parametrize("claims", [False, True])
+async def test_nothing_is_run_on_a_strangers_word(
+    system: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, claims: bool
+) -> None:
+    """Neither a program beside the provider's own is run, nor one in the folder of its argv[0]."""
+    trap = install(tmp_path / "trap/keepassxc-cli", f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
+    provider = str(tmp_path / "trap/keepassxc")
+    monkeypatch.setattr(provider_version, "flatpak_id", lambda _: "")
+    if claims:
+        monkeypatch.setenv("PATH", str(tmp_path / "trap"))
+        owner = Owner(":1.1", NOBODY, (provider,), "")
+    else:
+        owner = owned_by(monkeypatch, provider)
+    assert str(await find_version("keepassxc", owner)).startswith("not known: ")
+    assert Path(trap).exists()
+    assert not (tmp_path / "was-run").exists()
+
+
+async def test_what_others_can_write_is_not_run(
+    system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that its group may write is not the system's."""
+    program = install(system / "oo7-daemon", "#!/bin/sh\necho 1.2\n")
+    Path(program).chmod(0o775)
     version = await find_version("oo7", owned_by(monkeypatch, program))
-    assert str(version) == "3.25.1 (oo7-daemon --version)"
+    assert str(version) == "not known: oo7-daemon is in no folder of the system"
 
 
-async def test_one_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_that_hangs_is_given_up(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A printer that does not end in time is killed, and the version is not known."""
     monkeypatch.setattr(provider_version, "PATIENCE", 0.05)
-    program = install(tmp_path / "oo7-daemon", "#!/bin/sh\nexec sleep 100\n")
+    program = install(system / "oo7-daemon", "#!/bin/sh\nexec sleep 100\n")
     version = await find_version("oo7", owned_by(monkeypatch, program))
     assert str(version) == "not known: oo7-daemon --version told none"
 
 
-async def test_ksecretd_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_ksecretd_is_not_run(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """KDE's version is that of its library's file; the program itself would look at the bus."""
-    program = install(tmp_path / "bin/ksecretd", f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
-    library = tmp_path / "lib/x86_64-linux-gnu/libKF6WalletBackend.so.6"
+    program = install(system / "ksecretd", f"#!/bin/sh\ntouch {system}/was-run\n")
+    library = system.parent / "lib/x86_64-linux-gnu/libKF6WalletBackend.so.6"
     install(library.with_name(f"{library.name}.30.0"), "")
     library.symlink_to(f"{library.name}.30.0")
     version = await find_version("ksecretd", owned_by(monkeypatch, program))
     assert str(version) == "6.30.0 (the file of libKF6WalletBackend)"
-    assert not (tmp_path / "was-run").exists()
+    assert not (system / "was-run").exists()
 
 
 @pytest.mark.parametrize("kind", ["", "ksecretd"])
