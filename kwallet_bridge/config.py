@@ -35,8 +35,11 @@ class Settings:
     close_when_idle: bool = False
     idle_timeout_minutes: int = 10
     prompt_on_open: bool = False
-    lock_on_close: bool = True
-    """``[kwallet-bridge] Lock On Close``, ours: closing a wallet for good locks its collection."""
+    lock_on_close: bool | None = None
+    """``[kwallet-bridge] Lock On Close``, ours: whether closing a wallet locks its collection.
+
+    None: only one that holds nothing but KWallet's.
+    """
     deny_without_dialog: bool = True
     """``[kwallet-bridge] Deny Without Dialog``, ours: what nobody can be asked about is denied."""
     auto_allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -68,7 +71,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         close_when_idle=config.read_bool(WALLET, "Close When Idle", default=False),
         idle_timeout_minutes=config.read_int(WALLET, "Idle Timeout", 10),
         prompt_on_open=config.read_bool(WALLET, "Prompt on Open", default=False),
-        lock_on_close=config.read_bool(OWN, "Lock On Close", default=True),
+        lock_on_close=_read_choice(config, "Lock On Close"),
         deny_without_dialog=config.read_bool(OWN, "Deny Without Dialog", default=True),
         auto_allow=_read_lists(config, AUTO_ALLOW),
         auto_deny=_read_lists(config, AUTO_DENY),
@@ -78,6 +81,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         ksecretd_enabled=config.read_bool(KSECRETD, "Enabled", default=True),
         migrated_wallets=config.read_list(MIGRATION, "WalletsMigratedToSecretService"),
     )
+
+
+def _read_choice(config: KConfig, key: str) -> bool | None:
+    """Read a setting of ours that is true, false, or not made."""
+    return config.read_bool(OWN, key, default=False) if config.read_text(OWN, key) else None
 
 
 def _read_lists(config: KConfig, group: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:

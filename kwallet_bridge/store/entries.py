@@ -152,11 +152,14 @@ class EntryStore:
         return True
 
     async def lock(self, wallet: WalletName) -> None:
-        """Lock a wallet, unless the settings say that closing one leaves it unlocked."""
+        """Lock a wallet that is closed, unless that would take from others what they use."""
         box = await self._directory.find(wallet)
         if box is None:
             raise WalletNotFoundError("no wallet has this name")
-        if not self._settings.lock_on_close:
+        wanted = self._settings.lock_on_close
+        if wanted is None and not box.locked:
+            wanted = not await self._finder.has_others(await self._site(wallet))
+        if not wanted:
             return
         with self._directory.changing_lock(box.id, locked=True):
             await self._backend.lock(box.id)

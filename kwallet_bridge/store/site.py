@@ -11,6 +11,7 @@ from kwallet_bridge.errors import StoreError, StoreLockedError, StoreUnavailable
 from kwallet_bridge.qtstream import utf16_key
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE, Index
+from kwallet_bridge.store.rows import row_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -162,6 +163,15 @@ class Finder:
                 await self.prove_unlocked(site)
             rows = await self._read(site, hits, touched)
         return rows, len(rows) < len(hits)
+
+    async def has_others(self, site: Site) -> bool:
+        """Return whether anybody but KWallet's programs keeps an item in the collection."""
+        hits = dict.fromkeys(await self.search(site, {}))
+        await self._search_away(
+            site, hits, [{codec.SCHEMA: codec.ENTRY_SCHEMA}, {codec.SCHEMA: codec.MARKER_SCHEMA}]
+        )
+        infos = await self.read_items(site, hits)
+        return any(row_of(info) is None for info in infos.values())
 
     async def search(self, site: Site, attributes: Mapping[str, str]) -> Sequence[ItemId]:
         """Search the collection.

@@ -86,7 +86,8 @@ class StoreSettings:
     """Names the store needs from kwalletrc."""
 
     default_wallet: str = "kdewallet"
-    lock_on_close: bool = True
+    lock_on_close: bool | None = None
+    """Whether a wallet that is closed is locked; None: unless others keep items in it too."""
     aliases: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -137,7 +138,7 @@ class Store(Protocol):
         """
 
     async def lock(self, wallet: WalletName) -> None:
-        """Lock a wallet."""
+        """Lock a wallet that is closed, as :attr:`StoreSettings.lock_on_close` says."""
 
     async def delete_wallet(self, wallet: WalletName) -> None:
         """Delete a wallet, or, when others keep items in it too, only what is KWallet's."""

@@ -243,11 +243,10 @@ class WalletService:
         self._admission.note_closed(opened.name)
 
     async def _lock(self, wallet: WalletName) -> None:
-        if self.settings.lock_on_close:
-            try:
-                await self._store.lock(wallet)
-            except BridgeError as error:
-                _log.warning("a closed wallet could not be locked: %s", type(error).__name__)
+        try:
+            await self._store.lock(wallet)
+        except BridgeError as error:
+            _log.warning("a closed wallet could not be locked: %s", type(error).__name__)
 
     def _announce_closed(self, opened: OpenWallet, *, by_client: bool = False) -> None:
         self._wallets.remove(opened, by_client=by_client)

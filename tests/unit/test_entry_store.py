@@ -555,6 +555,29 @@ async def test_two_collections_of_one_label_are_one_wallet() -> None:
     assert len(it.memory.dump(first)) == 1
 
 
+@pytest.mark.parametrize(
+    ("setting", "shared", "locks"),
+    [
+        (None, False, True), (None, True, False),
+        (True, True, True), (True, False, True), (False, True, False), (False, False, False),
+    ],
+)  # fmt: skip
+async def test_closing_locks_only_what_nobody_else_uses(
+    *, setting: bool | None, shared: bool, locks: bool
+) -> None:
+    """A keyring with other programs' secrets stays unlocked for them, unless a person says so."""
+    it = Fixture()
+    it.store.configure(StoreSettings(lock_on_close=setting))
+    await it.store.write(W, F, K, password("x"))
+    await it.store.create_folder(W, FolderName("Empty"))
+    schemaless = {"server": F, "user": "b", "type": "plaintext"}
+    it.memory.add_item(it.box, schemaless, b"an entry of a provider that drops schemas")
+    if shared:
+        it.memory.add_item(it.box, {"xdg:schema": "org.example", "user": "x"}, b"theirs")
+    await it.store.lock(W)
+    assert await it.memory.is_locked(it.box) is locks
+
+
 async def test_a_new_wallet_has_kwallets_folders() -> None:
     """Creating a wallet makes the two usual folders and tells nobody."""
     it = Fixture()
