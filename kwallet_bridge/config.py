@@ -42,6 +42,8 @@ class Settings:
     """
     deny_without_dialog: bool = True
     """``[kwallet-bridge] Deny Without Dialog``, ours: what nobody can be asked about is denied."""
+    provider_wait: float = 120.0
+    """``[kwallet-bridge] Provider Wait``, ours: seconds that opens wait for a provider that is away."""
     auto_allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     auto_deny: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     api_enabled: bool = True
@@ -73,6 +75,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         prompt_on_open=config.read_bool(WALLET, "Prompt on Open", default=False),
         lock_on_close=_read_choice(config, "Lock On Close"),
         deny_without_dialog=config.read_bool(OWN, "Deny Without Dialog", default=True),
+        provider_wait=max(0, config.read_int(OWN, "Provider Wait", 120)),
         auto_allow=_read_lists(config, AUTO_ALLOW),
         auto_deny=_read_lists(config, AUTO_DENY),
         api_enabled=config.read_bool(WALLET, "apiEnabled", default=True),

@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import stat
 import time
 from contextlib import contextmanager, suppress
@@ -64,7 +63,8 @@ class Decision:
     """Which store serves.
 
     ``path`` is the keyring file's, "" for a provider and for the standard file; ``provider`` is the
-    kind of program that served, "" where it is not known; ``made_at`` counts seconds since 1970.
+    kind of program that served, "" where it is not known; ``made_at`` counts seconds since 1970, and
+    so does ``served_at``, when it served first; 0 if it never did.
     """
 
     kind: StoreKind
@@ -72,6 +72,7 @@ class Decision:
     made_at: int
     path: str = field(default="", repr=False)
     provider: str = ""
+    served_at: int = 0
     extra: Mapping[str, object] = field(default_factory=dict, repr=False)
     """What a newer program wrote beside it; kept."""
 
@@ -186,7 +187,7 @@ def update(path: Path, change: Callable[[State], State]) -> State:
 
 
 def _new_key() -> bytes:
-    return secrets.token_bytes(KEY_BYTES)
+    return os.urandom(KEY_BYTES)
 
 
 # --- the file -----------------------------------------------------------------------------------
@@ -283,6 +284,7 @@ def _format(state: State) -> bytes:
             "provider": state.decision.provider,
             "made_by": state.decision.made_by.value,
             "made_at": state.decision.made_at,
+            "served_at": state.decision.served_at,
         }
     content["provider_served"] = state.provider_served
     content["wallets"] = {name: dict(kept) for name, kept in state.wallets.items()}
@@ -332,6 +334,7 @@ def _parse_decision(fields: _Fields) -> Decision:
         made_at=fields.take("made_at", int),
         path=fields.take("path", str, default=""),
         provider=fields.take("provider", str, default=""),
+        served_at=fields.take("served_at", int, default=0),
         extra=fields.rest,
     )
 

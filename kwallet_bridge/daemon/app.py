@@ -24,6 +24,7 @@ from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, Settin
 from kwallet_bridge.kwalletrc import forget_wallet
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.handles import HandleNumbers
+from kwallet_bridge.wallet.openings import Background
 from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
 from kwallet_bridge.wire.dispatch import Dispatcher
@@ -31,13 +32,14 @@ from kwallet_bridge.wire.generations import BUS_NAMES
 from kwallet_bridge.wire.monitor import Monitor
 from kwallet_bridge.wire.peers import Peers
 from kwallet_bridge.wire.signals import SignalWriter
+from kwallet_bridge.wire.store_status import StoreObject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kwallet_bridge.bus.incoming import IncomingCall
+    from kwallet_bridge.daemon.serving import Serving
     from kwallet_bridge.model import WalletName
-    from kwallet_bridge.store.wallets import Store
     from kwallet_bridge.wallet.access import Refusal
     from kwallet_bridge.wire.peers import PeerProgram
     from kwallet_bridge.wire.secretportal import SecretPortal
@@ -69,7 +71,7 @@ class Daemon:
     def __init__(
         self,
         bus: BusConnection,
-        store: Store,
+        serving: Serving,
         *,
         access_dialog: Sequence[str] = OWN_DIALOG,
         handles: HandleNumbers | None = None,
@@ -77,7 +79,8 @@ class Daemon:
         """Put the parts together; nothing is on the bus yet."""
         loop = asyncio.get_running_loop()
         self._bus = bus
-        self._store = store
+        self._store = store = serving.store
+        self._serving = serving
         self._owned: list[str] = []
         self._portal: SecretPortal | None = None
         wallets = OpenWallets(handles)
@@ -97,6 +100,7 @@ class Daemon:
             asker=self._asker,
             refused=self._refused,
             forget=_forget,
+            arrival=serving,
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(bus, vanished=self._vanished)
@@ -104,6 +108,8 @@ class Daemon:
             loop=loop, service=self._service, contents=contents, peers=peers
         )
         self._monitor = Monitor(bus, peers, observe_with=self._dispatcher.observe_with)
+        self._background = Background(loop)
+        self._store_object = StoreObject(serving.describe, self._background.start)
 
     async def _identify(self, peer: str) -> PeerProgram | None:
         return await self._peers.program(peer)
@@ -143,8 +149,12 @@ class Daemon:
             self._portal = portal
 
     def _receive(self, call: IncomingCall) -> None:
-        if not self._monitor.handle(call):
+        if not (self._monitor.handle(call) or self._store_object.handle(call)):
             self._dispatcher.handle(call)
+
+    def announce(self) -> None:
+        """Look for the store, and tell the log if it is waited for."""
+        self._background.start(self._serving.announce())
 
     async def run(self) -> None:
         """Serve until asked to stop, or until a name or the bus is lost.
@@ -212,13 +222,13 @@ async def serve(options: Options) -> None:
     bus = await BusConnection.connect(options.bus_address)
     label = read_settings(os.environ).default_wallet
     file = replace(options.file, label=label, bus_address=options.bus_address)
-    store = await open_store(options.store, bus=bus, environ=os.environ, options=file)
-    daemon = Daemon(
-        bus, store, access_dialog=options.access_dialog, handles=HandleNumbers(await _bus_id(bus))
-    )
+    serving = await open_store(options.store, bus=bus, environ=os.environ, options=file)
+    handles = HandleNumbers(await _bus_id(bus))
+    daemon = Daemon(bus, serving, access_dialog=options.access_dialog, handles=handles)
     await daemon.claim(options.names)
     if options.secret_portal:
         await daemon.serve_secret_portal(options.bus_address)
+    daemon.announce()
     gc.collect()
     gc.freeze()
     notify("READY=1")

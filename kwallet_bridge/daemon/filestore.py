@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,19 +30,25 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.wallets import Store
 
 
-async def open_file(
-    path: str, environ: Mapping[str, str], options: FileOptions, *, for_oo7: bool = False
+def resolve_file(path: str, environ: Mapping[str, str]) -> Path:
+    """Return the keyring file at ``path``, the standard one for ""; blocking.
+
+    The file behind a link is what is replaced, not the link.
+    """
+    return (Path(path).expanduser() if path else default_path(environ)).resolve()
+
+
+def open_file(
+    path: Path,
+    environ: Mapping[str, str],
+    options: FileOptions,
+    *,
+    for_oo7: bool = False,
 ) -> Store:
-    """Open the keyring file at ``path``, the standard one for ""; ``for_oo7`` as oo7 writes it."""
-
-    def resolve() -> Path:
-        # The file behind a link is what is replaced, not the link.
-        return (Path(path).expanduser() if path else default_path(environ)).resolve()
-
-    found = await asyncio.to_thread(resolve)
+    """Open the keyring file at ``path``; ``for_oo7`` as oo7 writes it."""
     return EntryStore(
         KeyringFileBackend(
-            found,
+            path,
             key_source(environ, options),
             label=options.label,
             files_content_type=for_oo7,

@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which store serves, by the word of ``--store``."""
+"""Open the store that serves, by the word of ``--store`` and by what was decided."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.config import Settings
+from kwallet_bridge.daemon.choice import (
+    SECRET_SERVICE,
+    Choice,
+    Surroundings,
+    choose_store,
+    named_store,
+)
 from kwallet_bridge.daemon.sandbox import is_sandboxed
-from kwallet_bridge.errors import UsageError
+from kwallet_bridge.daemon.serving import NotServing, ProviderServing, Serving
+from kwallet_bridge.daemon.unusable import UnusableBackend
+from kwallet_bridge.errors import JournalError, StateError
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.secretservice.names import BUS_NAME, BUS_NAME_VARIABLE
+from kwallet_bridge.secretservice.quirks import COME_BY_THEMSELVES
+from kwallet_bridge.statefile import StoreKind, load, state_path
 from kwallet_bridge.store.entries import EntryStore
 
 if TYPE_CHECKING:
@@ -20,12 +32,8 @@ if TYPE_CHECKING:
     from kwallet_bridge.bus.port import Bus
     from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.secret import Secret
-    from kwallet_bridge.store.wallets import Store
+    from kwallet_bridge.statefile import State
 
-AUTO = "auto"
-SECRET_SERVICE = "secret-service"  # noqa: S105  a word on the command line
-FILE = "file"
-OO7_FILE = "oo7-file"
 _DAEMON = "org.freedesktop.DBus"
 _DAEMON_PATH = "/org/freedesktop/DBus"
 
@@ -46,32 +54,79 @@ class FileOptions:
 
 async def open_store(
     spec: str, *, bus: Bus, environ: Mapping[str, str], options: FileOptions | None = None
-) -> Store:
+) -> Serving:
     """Open the store that ``spec`` names.
 
     ``auto``, ``secret-service``, ``file``, ``file:PATH``, or ``oo7-file:PATH`` for a file that
-    oo7-daemon shall go on with. ``auto`` is the Secret Service if one runs or can be started, and else, or in a sandbox, the
-    file.
+    oo7-daemon shall go on with. ``auto`` is what was decided, see ``daemon.choice``; where that
+    cannot be known every open of the store fails.
 
     Raises:
         UsageError: There is no such kind of store.
     """
     options = options or FileOptions()
-    kind, colon, path = spec.partition(":")
-    if kind == FILE and (path or not colon):
-        return await _open_file(path, environ, options)
-    if kind == OO7_FILE and path:
-        return await _open_file(path, environ, options, for_oo7=True)
-    if spec not in {AUTO, SECRET_SERVICE}:
-        raise UsageError("--store takes auto, secret-service, file, file:PATH or oo7-file:PATH")
-    if spec == AUTO and not await _serves_secrets(bus, environ, options):
-        return await _open_file("", environ, options)
-    return EntryStore(SecretServiceBackend(bus))
+    kept = state_path(environ)
+    choice = await _choose(named_store(spec), kept, bus=bus, environ=environ, options=options)
+    if choice.kind is StoreKind.FILE:
+        return await _open_file(choice, kept, environ, options)
+    if choice.kind is None:
+        return NotServing(EntryStore(UnusableBackend(choice.problem)), choice, kept)
+    may_start = choice.waits_for not in COME_BY_THEMSELVES
+    backend = SecretServiceBackend(bus, may_start=may_start)
+    return ProviderServing(EntryStore(backend), backend, choice, kept)
 
 
-async def _serves_secrets(bus: Bus, environ: Mapping[str, str], options: FileOptions) -> bool:
+async def _choose(
+    named: Choice | None,
+    kept: Path,
+    *,
+    bus: Bus,
+    environ: Mapping[str, str],
+    options: FileOptions,
+) -> Choice:
+    try:
+        state = await asyncio.to_thread(load, kept)
+    except StateError as error:
+        # Who named a store has no need of what was decided.
+        return named or Choice(None, problem=str(error))
+    if named is not None:
+        return replace(named, decision=state.decision)
+    return choose_store(state, await _look_around(state, bus, environ, options))
+
+
+async def _look_around(
+    state: State, bus: Bus, environ: Mapping[str, str], options: FileOptions
+) -> Surroundings:
+    """Find out what decides where nothing is decided."""
     if is_sandboxed(environ, options.root):
-        return False
+        return Surroundings(sandboxed=True)
+    if state.decision is not None or not _is_password_given(environ, options):
+        return Surroundings()
+    return Surroundings(
+        password_given=True,
+        provider_there=await _serves_secrets(bus, environ),
+        provider_served=bool(state.provider_served) or await _was_moved_to_provider(environ),
+    )
+
+
+def _is_password_given(environ: Mapping[str, str], options: FileOptions) -> bool:
+    from kwallet_bridge.keyringfile.sources import find_credential  # noqa: PLC0415  as _open_file
+
+    return options.password_file is not None or find_credential(environ) is not None
+
+
+async def _was_moved_to_provider(environ: Mapping[str, str]) -> bool:
+    """Tell whether wallets were moved into a provider, by a program that kept no decision yet."""
+    from kwallet_bridge.migrate.journal import FILE_NAME, peek_runs  # noqa: PLC0415  as _open_file
+
+    try:
+        runs = await asyncio.to_thread(peek_runs, state_path(environ).with_name(FILE_NAME))
+    except JournalError:
+        return True  # it may have been so, and to wait for a provider loses nothing
+    return any(run.destination.startswith(SECRET_SERVICE) for run in runs.values())
+
+
+async def _serves_secrets(bus: Bus, environ: Mapping[str, str]) -> bool:
     name = environ.get(BUS_NAME_VARIABLE) or BUS_NAME
     for member in ("ListNames", "ListActivatableNames"):
         (names,) = await bus.call(_DAEMON, _DAEMON_PATH, _DAEMON, member)
@@ -81,9 +136,12 @@ async def _serves_secrets(bus: Bus, environ: Mapping[str, str], options: FileOpt
 
 
 async def _open_file(
-    path: str, environ: Mapping[str, str], options: FileOptions, *, for_oo7: bool = False
-) -> Store:
+    choice: Choice, kept: Path, environ: Mapping[str, str], options: FileOptions
+) -> Serving:
     # Most daemons never need it: 1.5 MB and a tenth of the start.
-    from kwallet_bridge.daemon.filestore import open_file  # noqa: PLC0415
+    from kwallet_bridge.daemon.filestore import open_file, resolve_file  # noqa: PLC0415
 
-    return await open_file(path, environ, options, for_oo7=for_oo7)
+    path = await asyncio.to_thread(resolve_file, choice.path, environ)
+    choice = replace(choice, path=str(path))
+    store = open_file(path, environ, options, for_oo7=choice.for_oo7)
+    return Serving(store, choice, kept)

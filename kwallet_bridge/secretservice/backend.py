@@ -48,10 +48,20 @@ class SecretServiceBackend:
         service_name: str = "",
         call_timeout: float = CALL_TIMEOUT,
         start_timeout: float = START_TIMEOUT,
+        may_start: bool = True,
     ) -> None:
-        """Use ``service_name``, or what the environment names, or the standard name."""
+        """Use ``service_name``, or what the environment names, or the standard name.
+
+        Without ``may_start`` a provider is never started, only met once it is there.
+        """
         name = service_name or os.environ.get(names.BUS_NAME_VARIABLE) or names.BUS_NAME
-        self._link = ProviderLink(bus, name, call_timeout=call_timeout, start_timeout=start_timeout)
+        self._link = ProviderLink(
+            bus,
+            name,
+            call_timeout=call_timeout,
+            start_timeout=start_timeout,
+            may_start=may_start,
+        )
 
     @property
     def quirks(self) -> Quirks:
@@ -100,6 +110,19 @@ class SecretServiceBackend:
         if provider is None or not all(map(provider.owns, items)):
             raise StoreUnavailableError("the Secret Service provider went away meanwhile")
         return provider
+
+    @property
+    def is_present(self) -> bool:
+        """Whether a provider is on the bus, as far as has been told."""
+        return self._link.current is not None
+
+    async def wait(self, seconds: float) -> None:
+        """Return once a provider is there, at once if one is or can be started.
+
+        Raises:
+            StoreUnavailableError: None came in so many seconds.
+        """
+        await self._link.wait(seconds)
 
     # --- collections -----------------------------------------------------------------------
 

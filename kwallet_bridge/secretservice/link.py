@@ -27,14 +27,25 @@ _log = logging.getLogger(__name__)
 _QUIET_AFTER_FAILURE = 3.0
 """Seconds in which a failed start is not tried again: a crowd of clients shares one failure."""
 
+_NOTHING_TO_START = "org.freedesktop.DBus.Error.ServiceUnknown"
+
 
 class ProviderLink:
     """The present provider, and the events of its life."""
 
     def __init__(
-        self, bus: Bus, service_name: str, *, call_timeout: float, start_timeout: float
+        self,
+        bus: Bus,
+        service_name: str,
+        *,
+        call_timeout: float,
+        start_timeout: float,
+        may_start: bool = True,
     ) -> None:
-        """Follow ``service_name``; nothing happens before :meth:`follow`."""
+        """Follow ``service_name``; nothing happens before :meth:`follow`.
+
+        Without ``may_start`` nobody is started: a provider is waited for that comes by itself.
+        """
         self.current: Provider | None = None
         self.listeners: list[Callable[[BackendEvent], None]] = []
         self.announced: list[Callable[[str], None]] = []
@@ -44,11 +55,14 @@ class ProviderLink:
         self._name = service_name
         self._call_timeout = call_timeout
         self._start_timeout = start_timeout
+        self._may_start = may_start
+        self._waiters: set[asyncio.Future[None]] = set()
         self._following = False
         self._told = False
         self._serial = 0
         self._runs: dict[str, SharedRun[None]] = {}
         self._failed_at = -_QUIET_AFTER_FAILURE
+        self._failed = False
 
     async def meet(self) -> Provider:
         """Give the provider, starting it if it can be started.
@@ -67,18 +81,52 @@ class ProviderLink:
         return provider
 
     async def can_start(self) -> bool:
-        """Tell whether a provider is there, or can be started; starts nothing."""
+        """Tell whether a provider is there, or can be started; starts nothing.
+
+        Where the last start failed and nobody came since, the next one is expected to fail too.
+        """
         try:
             if not self._following:
                 await join_or_start(self._runs, "follow", self.follow)
             if self.current is not None:
                 return True
+            if self._failed or not self._may_start:
+                return False
             (known,) = await self._bus.call(
                 names.DBUS, names.DBUS_PATH, names.DBUS, "ListActivatableNames"
             )
         except (BusError, StoreUnavailableError):
             return False
         return isinstance(known, list) and self._name in known
+
+    async def wait(self, seconds: float) -> None:
+        """Return once a provider is there, at once if one is or can be started.
+
+        Raises:
+            StoreUnavailableError: None came in so many seconds.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            try:
+                await self.meet()
+            except StoreUnavailableError:
+                if self.current is None:
+                    await self._wait_for_owner(deadline)
+            else:
+                return
+
+    async def _wait_for_owner(self, deadline: float) -> None:
+        # No asyncio.timeout: this may run in no task, see the-house.md.
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.add(waiter)
+        timer = loop.call_at(deadline, _give_up, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+            self._waiters.discard(waiter)
 
     async def is_replaced(self, provider: Provider) -> bool:
         """Tell whether a provider is the present one no more, once all news of it have come."""
@@ -111,12 +159,15 @@ class ProviderLink:
 
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
+        if not self._may_start:
+            raise StoreUnavailableError("no Secret Service provider is running")
         if loop.time() < self._failed_at + _QUIET_AFTER_FAILURE:
             raise StoreUnavailableError("no Secret Service provider could be started")
         try:
             await self._start_by_name()
-        except StoreUnavailableError:
+        except StoreUnavailableError as error:
             self._failed_at = loop.time()
+            self._failed = error.dbus_name != _NOTHING_TO_START
             raise
 
     async def _start_by_name(self) -> None:
@@ -172,7 +223,11 @@ class ProviderLink:
     def _welcome(self, owner: str) -> None:
         self._serial += 1
         self._failed_at = -_QUIET_AFTER_FAILURE
+        self._failed = False
         self.current = Provider(self._bus, owner, serial=self._serial, timeout=self._call_timeout)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _on_completed(self, signal: Signal) -> None:
         provider = self.current
@@ -193,3 +248,8 @@ class ProviderLink:
             if provider.sizes and isinstance(event, ItemTouched) and event.item is not None:
                 provider.sizes.pop(event.item, None)
             self.emit(event)
+
+
+def _give_up(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(StoreUnavailableError("no Secret Service provider came"))

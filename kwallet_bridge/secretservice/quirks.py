@@ -78,3 +78,6 @@ ROWS: Final[Mapping[str, Quirks]] = {
     "oo7": OO7,
     "": UNKNOWN,
 }
+
+COME_BY_THEMSELVES: Final = frozenset({"keepassxc"})
+"""Providers that no activation file starts: who is started in their stead takes their name."""

@@ -21,6 +21,7 @@ from kwallet_bridge.store import wallets as port
 from kwallet_bridge.wallet import events
 from kwallet_bridge.wallet.access import AccessRules, Refusal
 from kwallet_bridge.wallet.admission import Admission
+from kwallet_bridge.wallet.arrival import AlwaysThere, Arrival
 from kwallet_bridge.wallet.idle import IdleWatch
 from kwallet_bridge.wallet.openings import Background, Openings
 from kwallet_bridge.wallet.state import UNWATCHED, OpenWallets
@@ -58,9 +59,11 @@ class WalletService:
         asker: Asker | None = None,
         refused: Callable[[Refusal], None] = lambda _: None,
         forget: Callable[[WalletName], Awaitable[None]] = _forget_nothing,
+        arrival: Arrival | None = None,
     ) -> None:
         """Serve from ``store``; ``read_settings`` reads kwalletrc afresh.
 
+        ``arrival`` tells when the store is there; without it nobody waits for it.
         ``refused`` is told of each open that was denied.
         ``forget`` drops what was decided about a wallet that is deleted.
         """
@@ -68,6 +71,7 @@ class WalletService:
         self._forget = forget
         self._loop = asyncio.get_running_loop()
         self._store = store
+        self._arrival = arrival or AlwaysThere(store)
         self._wallets = wallets
         self._tell = tell
         self._read_settings = read_settings
@@ -96,7 +100,9 @@ class WalletService:
 
     async def is_enabled(self, _: str) -> bool:
         """Tell whether the wallet system is switched on and has a store to serve from."""
-        return self.settings.enabled and await self._store.is_reachable()
+        if not self.settings.enabled:
+            return False
+        return await self._arrival.is_expected(self.settings.provider_wait)
 
     async def open(self, caller: str, *, wallet: WalletName, window_id: int, appid: AppId) -> int:
         """Open a wallet, prompting if needed, and answer when it is open; -1 on failure."""
@@ -168,6 +174,7 @@ class WalletService:
         started = self._loop.time()
         try:
             opened = await self._open(wallet, window_id, appid, caller)
+            await self._arrival.note_served()
             opened.sessions.append((appid, service))
             opened.references += 1
             handle = opened.handle
@@ -184,6 +191,7 @@ class WalletService:
     ) -> OpenWallet:
         if self._access.denied(wallet, appid):
             raise AccessDeniedError("kwalletrc denies this application the wallet")
+        await self._arrival.wait(self.settings.provider_wait)
         opened = await self._admission.find_open(wallet)
         wallet = self._store.canonical(wallet)
         if self._access.denied(wallet, appid):

@@ -142,7 +142,8 @@ async def test_sandbox_uses_the_portal(
     environ = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)}
     options = FileOptions(root=tmp_path, bus_address=bus.address)
     connection = await BusConnection.connect(bus.address)
-    store = await open_store("auto", bus=connection, environ=environ, options=options)
+    serving = await open_store("auto", bus=connection, environ=environ, options=options)
+    store = serving.store
     async with asyncio.timeout(20):
         await store.create_wallet(WALLET)
     assert is_keyring((tmp_path / "keyrings" / "default.keyring").read_bytes())
@@ -155,12 +156,13 @@ async def test_person_who_says_no(bus: PrivateBus, tmp_path: Path) -> None:
     connection = await BusConnection.connect(bus.address)
     options = FileOptions(ask=lambda _request: None)
     spec = f"file:{tmp_path / 'x.keyring'}"
-    store = await open_store(spec, bus=connection, environ={}, options=options)
+    environ = {"HOME": str(tmp_path)}
+    store = (await open_store(spec, bus=connection, environ=environ, options=options)).store
     with pytest.raises(PromptDismissedError):
         await store.create_wallet(WALLET)
     assert not (tmp_path / "x.keyring").exists()
     with pytest.raises(UsageError):
-        await open_store("nowhere", bus=connection, environ={})
+        await open_store("nowhere", bus=connection, environ=environ)
     await store.close()
     connection.close()
 
