@@ -9,7 +9,10 @@ the person who owns them, never in a log.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class BridgeError(Exception):
@@ -147,6 +150,39 @@ class WalletUnclearError(StoreError):
     """Several collections could be the wallet that was asked for, and nothing says which."""
 
     exit_code = 29
+
+
+class StoreIncompleteError(StoreDamagedError):
+    """Not everything can be read; what was not found may be among the rest.
+
+    ``found`` is what was found, in the store's own words; ``names`` are, for each thing that
+    cannot be read and may be what was looked for, the names of its attributes; None if not even
+    these can be told.
+    """
+
+    def __init__(
+        self, message: str, found: Sequence[str], names: Sequence[frozenset[str] | None]
+    ) -> None:
+        """Keep what is known all the same."""
+        super().__init__(message)
+        self.found = found
+        self._names = names
+
+    def may_hold(self, attribute: str) -> bool:
+        """Return whether something that cannot be read may have an attribute of this name."""
+        return any(names is None or attribute in names for names in self._names)
+
+
+class StoreMissingError(StoreError):
+    """The store's file was there and is gone; nothing is made in its place."""
+
+    exit_code = 45
+
+
+class StoreOutdatedError(StoreError):
+    """The store's file is older than the one last seen; what came since is not in it."""
+
+    exit_code = 46
 
 
 class StorePasswordError(StoreError):

@@ -57,7 +57,7 @@ def _execute(args: argparse.Namespace) -> int:
         return ended
     if not args.origin:
         raise UsageError("--from is needed")
-    source = StoreOpener(args.origin, PasswordSource(args.from_password_file))
+    source = StoreOpener(args.origin, PasswordSource(args.from_password_file), is_source=True)
     target = StoreOpener(args.to, PasswordSource(args.to_password_file))
     if source.spec == target.spec:
         raise UsageError("a store cannot be copied onto itself")

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
@@ -13,6 +12,7 @@ from kwallet_bridge.cli.passwords import PasswordSource, Prompt, ask_password
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.errors import BusLostError, StoreUnavailableError, UsageError
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
+from kwallet_bridge.keyringfile.folder import resolve_path
 from kwallet_bridge.migrate.run import OpenStore
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.secretservice.text_keyrings import is_text_keyring
@@ -56,8 +56,10 @@ class RememberedPassword:
 class StoreOpener:
     """Opens one store as often as asked, each time over a connection of its own."""
 
-    def __init__(self, spec: str, passwords: PasswordSource) -> None:
+    def __init__(self, spec: str, passwords: PasswordSource, *, is_source: bool = False) -> None:
         """Check ``spec``; nothing is opened yet.
+
+        Of a source with items that cannot be read the others are read all the same.
 
         Raises:
             UsageError: It names no store.
@@ -67,10 +69,11 @@ class StoreOpener:
             raise UsageError(f"a store is {SPEC_HELP}")
         self._for_oo7 = spec.startswith(_OO7_FILE)
         kind, _, path = spec.partition(":") if spec.startswith((_FILE, _OO7_FILE)) else ("", "", "")
-        self._file = Path(path).expanduser().absolute() if path else None
+        self._file = resolve_path(path, os.environ) if path else None
         self.spec = spec if self._file is None else f"{kind}:{self._file}"
         """The store's name, which means the same from every folder."""
         self._keys = RememberedPassword(passwords)
+        self._is_source = is_source
 
     def require(self) -> None:
         """Refuse a keyring file that is not there: a source is never made.
@@ -94,7 +97,11 @@ class StoreOpener:
         settings = StoreSettings(default_wallet=default)
         if self._file is not None:
             file = KeyringFileBackend(
-                self._file, self._keys, label=default, files_content_type=self._for_oo7
+                self._file,
+                self._keys,
+                label=default,
+                files_content_type=self._for_oo7,
+                salvages=self._is_source,
             )
             store = EntryStore(file, settings)
             return OpenStore(

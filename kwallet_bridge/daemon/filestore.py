@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.daemon.sandbox import is_sandboxed
 from kwallet_bridge.errors import PasswordNeededError
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
-from kwallet_bridge.keyringfile.folder import default_path
 from kwallet_bridge.keyringfile.portal import PortalPassword
 from kwallet_bridge.keyringfile.sources import (
     AskedPassword,
@@ -24,18 +22,11 @@ from kwallet_bridge.store.entries import EntryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from kwallet_bridge.daemon.stores import FileOptions
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.store.wallets import Store
-
-
-def resolve_file(path: str, environ: Mapping[str, str]) -> Path:
-    """Return the keyring file at ``path``, the standard one for ""; blocking.
-
-    The file behind a link is what is replaced, not the link.
-    """
-    return (Path(path).expanduser() if path else default_path(environ)).resolve()
 
 
 def open_file(
@@ -44,14 +35,19 @@ def open_file(
     options: FileOptions,
     *,
     for_oo7: bool = False,
+    served: bool = False,
 ) -> Store:
-    """Open the keyring file at ``path``; ``for_oo7`` as oo7 writes it."""
+    """Open the keyring file at ``path``, as ``resolve_path`` gave it.
+
+    ``for_oo7`` as oo7 writes it; ``served`` if it is known to have been there.
+    """
     return EntryStore(
         KeyringFileBackend(
             path,
             key_source(environ, options),
             label=options.label,
             files_content_type=for_oo7,
+            served=served,
         )
     )
 

@@ -139,9 +139,10 @@ async def _open_file(
     choice: Choice, kept: Path, environ: Mapping[str, str], options: FileOptions
 ) -> Serving:
     # Most daemons never need it: 1.5 MB and a tenth of the start.
-    from kwallet_bridge.daemon.filestore import open_file, resolve_file  # noqa: PLC0415
+    from kwallet_bridge.daemon.filestore import open_file  # noqa: PLC0415
+    from kwallet_bridge.keyringfile.folder import resolve_path  # noqa: PLC0415
 
-    path = await asyncio.to_thread(resolve_file, choice.path, environ)
+    path = await asyncio.to_thread(resolve_path, choice.path, environ)
     choice = replace(choice, path=str(path))
-    store = open_file(path, environ, options, for_oo7=choice.for_oo7)
+    store = open_file(path, environ, options, for_oo7=choice.for_oo7, served=choice.served_before)
     return Serving(store, choice, kept)

@@ -9,6 +9,7 @@ made under the default wallet's name becomes it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,21 +17,14 @@ from kwallet_bridge.errors import (
     BridgeError,
     PromptDismissedError,
     StoreError,
+    StoreIncompleteError,
     StorePasswordError,
     StoreRefusedError,
-    StoreUnavailableError,
 )
-from kwallet_bridge.keyringfile import changes, file
+from kwallet_bridge.keyringfile import changes
 from kwallet_bridge.keyringfile.box import KeyringBox
-from kwallet_bridge.keyringfile.folder import SUFFIX, file_name, find_siblings, label_of
-from kwallet_bridge.keyringfile.format import (
-    CONTENT_TYPE,
-    ItemUnreadableError,
-    PlainItem,
-    find_items,
-    fits,
-    open_item,
-)
+from kwallet_bridge.keyringfile.folder import SUFFIX, file_name, label_of, survey
+from kwallet_bridge.keyringfile.format import CONTENT_TYPE, PlainItem, open_item
 from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD
 from kwallet_bridge.keyringfile.prompts import SharedPrompts
 from kwallet_bridge.keyringfile.sources import KeyRequest
@@ -53,10 +47,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from kwallet_bridge.keyringfile.keys import CipherKey
     from kwallet_bridge.keyringfile.sources import KeySource
     from kwallet_bridge.secret import Secret
 
+_LOG = logging.getLogger(__name__)
 _ANSWERS = 3
 """How often a person may mistype."""
 _SLICE = 200
@@ -67,31 +61,38 @@ _MOST_EVENTS = 64
 class KeyringFileBackend:
     """Collections in encrypted keyring files."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it serves, and how
         self,
         path: Path,
         keys: KeySource,
         *,
         label: str = "kdewallet",
         files_content_type: bool = False,
+        served: bool = False,
+        salvages: bool = False,
     ) -> None:
         """Use the file at ``path``, which need not exist.
 
         Args:
-            path: The default collection's file.
+            path: The default collection's file, as ``folder.resolve_path`` gives it.
             keys: Where passwords come from.
             label: The default collection's label.
             files_content_type: Write the content type among the attributes, as oo7-daemon does;
                 libsecret would then add twins instead of replacing items.
+            served: The file is known to have been there: its absence is a loss.
+            salvages: Search only what can be read, as a copy to another store does; else a search
+                that may have missed something is an error.
         """
         self._path = path
         self._main = CollectionId(path.name)
         self._label = label
         self._keys = keys
         self._files_content_type = files_content_type
+        self._salvages = salvages
         self._boxes: dict[CollectionId, KeyringBox] = {}
-        self._seen: list[CollectionId] | None = None
-        self._used = False
+        self._seen: list[CollectionId] | None = [self._main] if served else None
+        self._surveyed = False
+        self._scanning = asyncio.Lock()
         self._listeners: list[Callable[[BackendEvent], None]] = []
         self._prompts: SharedPrompts[CollectionId] = SharedPrompts()
         self._watch = FolderWatch(path.parent, self._files_changed)
@@ -123,31 +124,28 @@ class KeyringFileBackend:
         Raises:
             StoreUnavailableError: Their folder is gone, as a disk that is no more mounted.
         """
-        names = self._scan()
-        if self._used and not names and not self._path.parent.exists():
-            raise StoreUnavailableError("the folder of the keyring files is gone")
         return [
             Collection(found, self._label_of(found), locked=self._box(found).key is None)
-            for found in names
+            for found in await self._scan()
         ]
 
     async def read_alias(self, alias: str) -> CollectionId | None:
         """Resolve an alias; there is only the default one."""
-        return self._main if alias == DEFAULT_ALIAS and self._path.exists() else None
+        return self._main if alias == DEFAULT_ALIAS and self._main in await self._known() else None
 
     async def create_collection(self, label: str, *, window_id: str = "") -> CollectionId:
         """Make a file, asking for a password."""
-        found = self._free_name(label)
+        found = self._free_name(label, await self._scan())
         await self._prompts.join(found, lambda: self._create(found, label, window_id))
         return found
 
-    def _free_name(self, label: str) -> CollectionId:
-        if label == self._label and not self._path.exists():
+    def _free_name(self, label: str, taken: Sequence[CollectionId]) -> CollectionId:
+        if label == self._label and self._main not in taken:
             return self._main
-        name = file_name(label, reserved=self._path.name)
-        if self._path.with_name(name).exists():
+        found = CollectionId(file_name(label, reserved=self._path.name))
+        if found in taken:
             raise StoreRefusedError("a file of this collection's name exists already")
-        return CollectionId(name)
+        return found
 
     async def _create(self, found: CollectionId, label: str, window_id: str) -> None:
         box = self._new_box(found)
@@ -159,19 +157,25 @@ class KeyringFileBackend:
         else:
             raise PromptDismissedError("no password long enough was given")
         self._boxes[found] = box
-        self._scan()
+        await self._scan()
 
     async def delete_collection(self, collection: CollectionId) -> None:
-        """Delete a file and its backup."""
-        box = self._existing(collection)
-        await box.lock()
-        await asyncio.to_thread(_delete, box.path)
-        self._boxes.pop(collection, None)
-        self._scan()
+        """Delete an unlocked file and its backup.
+
+        Raises:
+            StoreRefusedError: It also holds items that its password does not open.
+        """
+        box = await self._existing(collection)
+        async with self._scanning:
+            await box.delete()
+            self._boxes.pop(collection, None)
+            self._seen = [found for found in self._seen or () if found != collection]
+        await self._scan()
+        self._emit(CollectionsTouched())
 
     async def is_locked(self, collection: CollectionId) -> bool:
         """Tell whether the key is missing."""
-        return self._existing(collection).key is None
+        return (await self._existing(collection)).key is None
 
     async def unlock(self, collection: CollectionId, *, window_id: str = "") -> None:
         """Unlock a file, asking for its password.
@@ -180,12 +184,17 @@ class KeyringFileBackend:
             StorePasswordError: A password that nobody typed is wrong.
             StoreDamagedError: The file is damaged.
         """
-        box = self._existing(collection)
+        box = await self._existing(collection)
         if box.key is None:
             await self._prompts.join(collection, lambda: self._unlock(collection, box, window_id))
 
     async def _unlock(self, collection: CollectionId, box: KeyringBox, window_id: str) -> None:
         request = KeyRequest(self._label_of(collection), window_id=window_id)
+        try:
+            await box.require_readable()  # nobody is asked for the password of what is gone
+        except StoreError as error:
+            _LOG.warning("a keyring file cannot be opened: %s", error)
+            raise
         async for password in self._answers(request):
             try:
                 await box.unlock(password)
@@ -209,7 +218,7 @@ class KeyringFileBackend:
 
     async def lock(self, collection: CollectionId) -> None:
         """Forget the key."""
-        box = self._existing(collection)
+        box = await self._existing(collection)
         if box.key is not None:
             await box.lock()
             self._emit(CollectionsTouched())
@@ -220,15 +229,18 @@ class KeyringFileBackend:
         self, collection: CollectionId, attributes: Mapping[str, str]
     ) -> Sequence[ItemId]:
         """Find items by their hashed attributes, decrypting none."""
-        box = self._existing(collection)
-        box.require_key()
-        keyring = await box.refresh()
-        key = box.require_key()
-        if attributes:
-            found = find_items(key, keyring, attributes)
-        else:
-            found = [number for number, raw in keyring.items.items() if fits(key, raw)]
-        return [_item_id(collection, number) for number in found]
+        numbers, hidden = await (await self._existing(collection)).find(attributes)
+        found = [_item_id(collection, number) for number in numbers]
+        if hidden and not self._salvages:
+            raise StoreIncompleteError(
+                "the keyring file holds items that are damaged or belong to another password, and "
+                "what was asked for may be among them. Put a whole copy in its place, such as "
+                "the one beside it with ~ at the end of its name, or move what can be read into "
+                "a new file with kwallet-bridge copy",
+                found,
+                [one.names for one in hidden],
+            )
+        return found
 
     async def read_items(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
         """Decrypt items for all but their secrets; of locked files, nothing."""
@@ -255,16 +267,14 @@ class KeyringFileBackend:
             wanted.setdefault(_home(item), []).append(item)
         for collection, asked in wanted.items():
             box = self._boxes.get(collection)
-            if box is None or not box.path.exists():
-                continue
-            if box.key is None and not needs_key:
+            if box is None or (box.key is None and not needs_key):
                 continue
             box.require_key()
             held = (await box.refresh()).items
             for at, item in enumerate(asked, 1):
-                plain = _try_open(box.require_key(), held.get(_number(item)))
-                if plain is not None:
-                    yield item, plain
+                raw = held.get(_number(item))
+                if raw is not None:
+                    yield item, open_item(box.require_key(), raw)
                 if at % _SLICE == 0:
                     await asyncio.sleep(0)
 
@@ -281,25 +291,27 @@ class KeyringFileBackend:
         if self._files_content_type:
             attributes[CONTENT_TYPE] = item.secret.content_type
         plain = PlainItem(attributes, item.label, 0, 0, item.secret.value)
-        box = self._existing(collection)
+        box = await self._existing(collection)
         number = await box.change(changes.put_item(plain, replaces=replace))
         return _item_id(collection, number)
 
     async def set_attributes(self, item: ItemId, attributes: Mapping[str, str]) -> None:
         """Give an item other attributes."""
         change = changes.relabel_item(_number(item), dict(attributes))
-        await self._existing(_home(item)).change(change)
+        await (await self._existing(_home(item))).change(change)
 
     async def delete_item(self, item: ItemId) -> None:
         """Delete an item; returns when it is gone from the disk."""
         box = self._boxes.get(_home(item))
-        if box is not None and box.path.exists():
+        if box is not None:
             await box.change(changes.drop_item(_number(item)))
 
     async def close(self) -> None:
         """Finish what was asked and wipe every key."""
         self._listeners.clear()
         self._watch.close()
+        for task in self._looking:
+            task.cancel()
         for box in self._boxes.values():
             await box.lock()
 
@@ -307,36 +319,56 @@ class KeyringFileBackend:
 
     def unreadable(self, collection: CollectionId) -> int:
         """Count the items that the password does not open; they are kept as they are."""
-        return self._existing(collection).unreadable
+        return self._box(collection).unreadable
 
     def _files_changed(self, names: set[str]) -> None:
         """Look at what another program may have changed, as the kernel tells."""
-        if not any(not n or n == self._main or n.endswith(SUFFIX) for n in names):
-            return
-        self._scan()
-        for name in names:
-            box = self._boxes.get(CollectionId(name))
-            if box is not None and box.key is not None:
-                task = asyncio.get_running_loop().create_task(_look(box))
-                self._looking.add(task)
-                task.add_done_callback(self._looking.discard)
+        changed = set(self._boxes) if "" in names else {CollectionId(name) for name in names}
+        boxes = [box for found, box in self._boxes.items() if found in changed]
+        for box in boxes:
+            box.doubt()
+        if boxes or "" in names or any(name.rstrip("~").endswith(SUFFIX) for name in names):
+            task = asyncio.get_running_loop().create_task(self._look(boxes))
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
 
-    def _scan(self) -> list[CollectionId]:
-        self._watch.start()
-        found = [self._main] if self._path.exists() else []
-        found += [CollectionId(name) for name in find_siblings(self._path)]
-        if self._seen is not None and self._seen != found:
-            self._seen = found
+    async def _look(self, boxes: Sequence[KeyringBox]) -> None:
+        # What is wrong with the files is told to whoever uses them next.
+        with suppress(BridgeError):
+            await self._scan()
+        for box in boxes:
+            with suppress(BridgeError):
+                if box.key is not None:
+                    await box.refresh()
+
+    async def _known(self) -> Sequence[CollectionId]:
+        """Give the collections as they were last listed."""
+        return self._seen if self._seen is not None and self._surveyed else await self._scan()
+
+    async def _scan(self) -> Sequence[CollectionId]:
+        """List the collections that are there, and those that were and should be.
+
+        Raises:
+            StoreUnavailableError: Their folder is gone, as a disk that is no more mounted.
+            StoreError: Their folder cannot be listed.
+        """
+        async with self._scanning:
+            if await self._watch.start():
+                for box in self._boxes.values():
+                    box.doubt()
+            before = self._seen or ()
+            names = await asyncio.to_thread(survey, self._path, before)
+            found = [CollectionId(name) for name in names]
+            told = self._surveyed and [*before] != found
+            self._seen, self._surveyed = found, True
+        if told:
             self._emit(CollectionsTouched())
-        self._seen = found
-        self._used = self._used or bool(found)
         return found
 
-    def _existing(self, collection: CollectionId) -> KeyringBox:
-        box = self._box(collection)
-        if not box.path.exists():
+    async def _existing(self, collection: CollectionId) -> KeyringBox:
+        if collection not in self._boxes and collection not in await self._known():
             raise StoreError("the collection is gone")
-        return box
+        return self._box(collection)
 
     def _box(self, collection: CollectionId) -> KeyringBox:
         box = self._boxes.get(collection)
@@ -349,6 +381,8 @@ class KeyringFileBackend:
             self._path.with_name(collection),
             touched=lambda numbers: self._tell(collection, numbers),
             relocked=lambda: self._emit(CollectionsTouched()),
+            watched=self._watch.is_silent,
+            takes_notes=not self._salvages,
         )
 
     def _label_of(self, collection: CollectionId) -> str:
@@ -379,23 +413,3 @@ def _number(item: ItemId) -> int:
     with suppress(ValueError):
         return int(item.rpartition("/")[2])
     return -1
-
-
-def _try_open(key: CipherKey, raw: bytes | None) -> PlainItem | None:
-    if raw is None:
-        return None
-    try:
-        return open_item(key, raw)
-    except ItemUnreadableError:
-        return None
-
-
-async def _look(box: KeyringBox) -> None:
-    # What is wrong with the file is told to whoever uses it next.
-    with suppress(BridgeError):
-        await box.refresh()
-
-
-def _delete(path: Path) -> None:
-    with file.writer_lock(path):
-        file.delete_file(path)

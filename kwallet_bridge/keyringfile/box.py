@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,29 +21,40 @@ from kwallet_bridge.errors import (
     StoreDamagedError,
     StoreError,
     StoreLockedError,
+    StoreMissingError,
+    StoreOutdatedError,
     StorePasswordError,
     StoreRefusedError,
+    StoreUnavailableError,
 )
 from kwallet_bridge.keyringfile import file
 from kwallet_bridge.keyringfile.changes import renumber
+from kwallet_bridge.keyringfile.folder import was_lost
 from kwallet_bridge.keyringfile.format import (
     Keyring,
     encode_keyring,
+    find_items,
     fits,
     new_header,
     parse_keyring,
 )
 from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD, CipherKey
+from kwallet_bridge.keyringfile.notes import note_of, read_note, write_note
+from kwallet_bridge.keyringfile.vetting import find_hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kwallet_bridge.keyringfile.changes import Change
     from kwallet_bridge.keyringfile.file import Stamp
+    from kwallet_bridge.keyringfile.vetting import Hidden
     from kwallet_bridge.secret import Secret
 
 _ATTEMPTS = 5
+_CUT_SHORT = "the save was cut short"
+_TRUST = 1.0
+"""Seconds in which the kernel's silence is taken for "nothing has changed"."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -61,6 +73,8 @@ class KeyringBox:
 
     ``touched`` is called on the event loop with the numbers of items that changed on disk, by us
     or by others; ``relocked`` when the key stopped fitting because another program changed it.
+    ``watched`` tells whether the kernel would have told :meth:`doubt` of any change in the
+    file's folder.
     """
 
     def __init__(
@@ -69,13 +83,18 @@ class KeyringBox:
         *,
         touched: Callable[[Iterable[int]], None],
         relocked: Callable[[], None],
+        watched: Callable[[], bool] = lambda: False,
+        takes_notes: bool = True,
     ) -> None:
-        """Know nothing of the file yet."""
+        """Know nothing of the file yet; ``takes_notes`` about what is seen, not only written."""
         self.path = path
         self.key: CipherKey | None = None
-        self.unreadable = 0
         self._keyring = Keyring(new_header())
         self._stamp: Stamp | None = None
+        self._watched = watched
+        self._takes_notes = takes_notes
+        self._trusted_until = 0.0
+        self._doubts = 0
         self._turn = asyncio.Lock()
         self._queue: list[tuple[Change, asyncio.Future[int]]] = []
         self._saver: asyncio.Task[None] | None = None
@@ -98,6 +117,17 @@ class KeyringBox:
                 _create, self.path, password
             )
 
+    async def require_readable(self) -> None:
+        """See that there is a file to unlock.
+
+        Raises:
+            StoreDamagedError: It is damaged.
+            StoreMissingError: It is gone.
+            StoreOutdatedError: It is older than what was seen here before.
+            StoreError: It cannot be read.
+        """
+        await asyncio.to_thread(_require_readable, self.path)
+
     async def unlock(self, password: Secret) -> None:
         """Derive the key and prove it.
 
@@ -106,11 +136,15 @@ class KeyringBox:
             StoreError: The file cannot be read.
         """
         async with self._turn:
-            keyring, stamp, key, unreadable = await asyncio.to_thread(_unlock, self.path, password)
-            self._adopt(*renumber(self._keyring, keyring), stamp)
-            self.key, self.unreadable = key, unreadable
-        if unreadable:
-            _LOG.warning("%d items of a keyring file cannot be read; they are kept", unreadable)
+            seen, key = await asyncio.to_thread(
+                _unlock, self.path, password, self._keyring, notes=self._takes_notes
+            )
+            self._adopt(seen.keyring, seen.touched, seen.stamp)
+            self.key = key
+        if self.unreadable:
+            _LOG.warning(
+                "%d items of a keyring file cannot be read; they are kept", self.unreadable
+            )
 
     async def lock(self) -> None:
         """Finish what was asked, then forget the key."""
@@ -135,30 +169,69 @@ class KeyringBox:
 
     # --- reading --------------------------------------------------------------------------------
 
+    @property
+    def unreadable(self) -> int:
+        """How many items the key does not open."""
+        return self._keyring.unreadable
+
+    def doubt(self) -> None:
+        """Look at the file again before the next answer, as the kernel told of a change."""
+        self._trusted_until = 0.0
+        self._doubts += 1
+
     async def refresh(self) -> Keyring:
         """Give the file's present content, read again if another program changed it."""
-        if file.find_stamp(self.path) != self._stamp:
+        if not self._is_trusted():
             async with self._turn:
-                if file.find_stamp(self.path) != self._stamp:
-                    await self._reread()
+                await self._look()
         return self._keyring
 
-    async def _reread(self) -> None:
-        keyring, touched, stamp, unreadable = await asyncio.to_thread(
-            _read_again, self.path, self._keyring, self.key
+    def _is_trusted(self) -> bool:
+        # The kernel does not tell of what another machine does on a shared disk.
+        return self._watched() and asyncio.get_running_loop().time() < self._trusted_until
+
+    async def _look(self) -> None:
+        if self._is_trusted():
+            return
+        doubts, begun = self._doubts, asyncio.get_running_loop().time()
+        seen = await asyncio.to_thread(
+            _look, self.path, self._keyring, self._stamp, self.key, notes=self._takes_notes
         )
-        if self.key is not None and unreadable is None:
+        if doubts == self._doubts:
+            self._trusted_until = begun + _TRUST
+        if seen is None:
+            return
+        if self.key is not None and not seen.fits:
             self._forget_key()
-            self._adopt(keyring, touched, stamp)
+            self._adopt(seen.keyring, seen.touched, seen.stamp)
             self._relocked()
             return
-        self.unreadable = unreadable or 0
-        self._adopt(keyring, touched, stamp)
+        self._adopt(seen.keyring, seen.touched, seen.stamp)
 
     def _adopt(self, keyring: Keyring, touched: set[int], stamp: Stamp) -> None:
         self._keyring, self._stamp = keyring, stamp
         if touched:
             self._touched(touched)
+
+    async def find(self, attributes: Mapping[str, str]) -> tuple[list[int], list[Hidden]]:
+        """Return the items with at least these attributes, and what may be more of them.
+
+        The second are items that are damaged or belong to another password.
+
+        Raises:
+            StoreLockedError: The file is locked.
+            StoreError: The file cannot be read.
+        """
+        self.require_key()
+        keyring = await self.refresh()
+        key = self.require_key()
+        hidden = keyring.hidden
+        found = find_items(key, keyring, attributes) if attributes else list(keyring.items)
+        if not hidden:
+            return found, []
+        found = [n for n in found if n not in hidden or hidden[n].readable]
+        rest = hidden.keys() - set(found)
+        return found, [hidden[n] for n in rest if hidden[n].may_match(key, attributes)]
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -183,6 +256,19 @@ class KeyringBox:
         while self._saver is not None:
             await asyncio.wait((self._saver,))
 
+    async def delete(self) -> None:
+        """Delete the file and its copy, and forget the key.
+
+        Raises:
+            StoreLockedError: The file is locked.
+            StoreRefusedError: It holds items that this key does not open.
+            StoreError: It could not be deleted.
+        """
+        await self.settle()
+        async with self._turn:
+            await asyncio.to_thread(_delete, self.path, self.require_key())
+            self._forget_key()
+
     async def _save_all(self) -> None:
         try:
             while self._queue:
@@ -191,23 +277,29 @@ class KeyringBox:
                     await self._save(batch)
         finally:
             self._saver = None
+            # Only when the loop ends in the middle of it; who waits must not wait for ever.
+            for _, future in self._queue:
+                _settle(future, StoreError(_CUT_SHORT))
+            self._queue.clear()
 
     async def _save(self, batch: Sequence[tuple[Change, asyncio.Future[int]]]) -> None:
+        """Save a batch; what goes wrong is its callers' to know and no reason to save no more."""
+        outcomes: Sequence[int | Exception] = [StoreError(_CUT_SHORT)] * len(batch)
         try:
             changes = [change for change, _ in batch]
             saved = await asyncio.to_thread(
                 _commit, self.path, self._keyring, self._stamp, self.require_key(), changes
             )
-        except BaseException as error:
-            cause = error if isinstance(error, Exception) else StoreError("the save was cut short")
-            for _, future in batch:
-                _settle(future, cause)
-            if not isinstance(error, BridgeError):
-                raise
-            return
-        self._adopt(saved.keyring, saved.touched, saved.stamp)
-        for (_, future), outcome in zip(batch, saved.outcomes, strict=True):
-            _settle(future, outcome)
+            outcomes = saved.outcomes
+            self._adopt(saved.keyring, saved.touched, saved.stamp)
+        except BridgeError as error:
+            outcomes = [error] * len(batch)
+        except Exception as error:  # noqa: BLE001  a fault of ours must not keep others waiting
+            failure = _unexpected(error)
+            outcomes = [failure if isinstance(o, StoreError) else o for o in outcomes]
+        finally:
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                _settle(future, outcome)
 
 
 def _settle(future: asyncio.Future[int], outcome: int | Exception) -> None:
@@ -225,29 +317,78 @@ def _retrieve(future: asyncio.Future[int]) -> None:
         future.exception()
 
 
+def _unexpected(error: Exception) -> StoreError:
+    """Make an error that is not ours one of the store's; its text may be private."""
+    _LOG.error("a change of a keyring file failed unexpectedly: %s", type(error).__name__)
+    return StoreError("the change failed for a reason nobody foresaw; nothing was written")
+
+
 # --- in worker threads --------------------------------------------------------------------------
 
 
-def _create(path: Path, password: Secret) -> tuple[Keyring, Stamp, CipherKey]:
+@dataclass(slots=True)
+class _Seen:
+    """A version of the file; ``fits`` tells whether the key is still the one of its items."""
+
+    keyring: Keyring
+    touched: set[int]
+    stamp: Stamp
+    fits: bool
+
+
+def _create(given: Path, password: Secret) -> tuple[Keyring, Stamp, CipherKey]:
+    path = file.behind_links(given)
     keyring = Keyring(new_header())
-    with file.writer_lock(path):
+    with file.writer_lock(path) as lock:
+        if was_lost(path):
+            raise _missing(path)
         stamp = file.replace_file(path, encode_keyring(keyring), expected=None)
+        write_note(lock, keyring.header)
     return keyring, stamp, CipherKey.derive(password, keyring.header)
+
+
+def _missing(path: Path) -> StoreError:
+    if not path.parent.is_dir():
+        return StoreUnavailableError(
+            "the folder of the keyring file is gone; is its disk mounted? Nothing was made anew"
+        )
+    copy = ""
+    if _has_backup(path):
+        copy = "rename the copy beside it, whose name ends in ~, to its name, or "
+    return StoreMissingError(
+        f"the keyring file is gone. Put it back: {copy}take it from a backup; then remove the "
+        "note about it, the hidden file of its name that ends in .lock. "
+        "To begin anew, remove the copy and the note, and decide with kwallet-bridge store use"
+    )
 
 
 def _read(path: Path) -> tuple[Keyring, Stamp]:
     found = file.read_whole(path)
     if found is None:
-        raise StoreConflictError("the keyring file is gone")
+        raise _missing(path)
     try:
-        return parse_keyring(found[0]), found[1]
+        keyring = parse_keyring(found[0])
     except StoreDamagedError as error:
-        if not _has_backup(path):
-            raise
-        raise StoreDamagedError(
-            f"{error}; what it held before the last change is beside it, "
-            "in a file of its name with ~ at the end"
-        ) from error
+        advice = "restore it from a backup"
+        if _has_backup(path):
+            advice = (
+                "what it held before the last change is beside it, in a file of its name with ~ "
+                "at the end: put that in its place, and remove the note about it, the hidden file "
+                "of its name that ends in .lock"
+            )
+        raise StoreDamagedError(f"{error}; {advice}") from error
+    note = read_note(path)
+    if note is not None and note.is_older(keyring.header):
+        raise StoreOutdatedError(
+            "the keyring file is older than the one last seen here, so entries may be missing. "
+            "Put the newer one back; if this one is right, remove the note about the newer one, "
+            "the hidden file of its name that ends in .lock"
+        )
+    return keyring, found[1]
+
+
+def _require_readable(given: Path) -> None:
+    _read(file.behind_links(given))
 
 
 def _has_backup(path: Path) -> bool:
@@ -258,31 +399,59 @@ def _has_backup(path: Path) -> bool:
         return False
 
 
-def _unlock(path: Path, password: Secret) -> tuple[Keyring, Stamp, CipherKey, int]:
-    keyring, stamp = _read(path)
-    key = CipherKey.derive(password, keyring.header)
-    unreadable = _count_unreadable(key, keyring)
-    if unreadable is None:
-        key.wipe()
-        raise StorePasswordError("the password does not open the keyring file")
-    return keyring, stamp, key, unreadable
-
-
-def _count_unreadable(key: CipherKey, keyring: Keyring) -> int | None:
-    """Count the items this key does not open; None if it opens none and so is a wrong one."""
-    unreadable = sum(not fits(key, raw) for raw in keyring.items.values())
-    return None if unreadable and unreadable == len(keyring.items) else unreadable
-
-
-def _read_again(
-    path: Path, known: Keyring, key: CipherKey | None
-) -> tuple[Keyring, set[int], Stamp, int | None]:
+def _unlock(
+    given: Path, password: Secret, known: Keyring, *, notes: bool
+) -> tuple[_Seen, CipherKey]:
+    path = file.behind_links(given)
     fresh, stamp = _read(path)
     keyring, touched = renumber(known, fresh)
-    unreadable = None
+    key = CipherKey.derive(password, keyring.header)
+    keyring.hidden = find_hidden(key, keyring)
+    if _opens_nothing(keyring):
+        key.wipe()
+        raise StorePasswordError("the password does not open the keyring file")
+    if notes:
+        _note_seen(path, keyring)
+    return _Seen(keyring, touched, stamp, fits=True), key
+
+
+def _opens_nothing(keyring: Keyring) -> bool:
+    return bool(keyring.items) and keyring.unreadable == len(keyring.items)
+
+
+def _note_seen(path: Path, keyring: Keyring) -> None:
+    """Note the version that was read, so that an older one is known as that from now on."""
+    note = read_note(path)
+    if note is not None and note == note_of(keyring.header):
+        return
+    # Where nothing can be written, or somebody is just writing, there is no new note.
+    with suppress(StoreError), file.writer_lock(path, patience=0) as lock:
+        note = read_note(path)
+        if note is None or not note.is_older(keyring.header):
+            write_note(lock, keyring.header)
+
+
+def _look(
+    given: Path, known: Keyring, stamp: Stamp | None, key: CipherKey | None, *, notes: bool
+) -> _Seen | None:
+    """Read the file again if it is another version than the one known by ``stamp``."""
+    path = file.behind_links(given)
+    if stamp is not None and file.find_stamp(path) == stamp:
+        return None
+    seen = _read_again(path, known, key)
+    if seen.fits and notes:
+        _note_seen(path, seen.keyring)
+    return seen
+
+
+def _read_again(path: Path, known: Keyring, key: CipherKey | None) -> _Seen:
+    fresh, stamp = _read(path)
+    keyring, touched = renumber(known, fresh)
+    fits = False
     if key is not None and _same_derivation(known, keyring):
-        unreadable = _count_unreadable(key, keyring)
-    return keyring, touched, stamp, unreadable
+        keyring.hidden = find_hidden(key, keyring, known)
+        fits = not _opens_nothing(keyring)
+    return _Seen(keyring, touched, stamp, fits)
 
 
 def _same_derivation(one: Keyring, other: Keyring) -> bool:
@@ -291,16 +460,18 @@ def _same_derivation(one: Keyring, other: Keyring) -> bool:
 
 
 def _commit(
-    path: Path, base: Keyring, stamp: Stamp | None, key: CipherKey, changes: Sequence[Change]
+    given: Path, base: Keyring, stamp: Stamp | None, key: CipherKey, changes: Sequence[Change]
 ) -> _Saved:
     """Apply changes and save, beginning anew where another program was faster."""
+    path = file.behind_links(given)
     touched: set[int] = set()
-    with file.writer_lock(path):
+    with file.writer_lock(path) as lock:
         for _ in range(_ATTEMPTS):
             if stamp is None or file.find_stamp(path) != stamp:
-                base, more, stamp, unreadable = _read_again(path, base, key)
-                touched |= more
-                if unreadable is None:
+                seen = _read_again(path, base, key)
+                base, stamp = seen.keyring, seen.stamp
+                touched |= seen.touched
+                if not seen.fits:
                     raise StoreConflictError("another program changed the keyring's password")
             work = base.copy()
             outcomes = [_apply(change, work, key) for change in changes]
@@ -308,16 +479,18 @@ def _commit(
             if work.items == base.items:
                 return _Saved(base, stamp, touched, outcomes)
             try:
-                written = _write(path, work, stamp)
+                written = _write(path, work, stamp, keeps_backup=base.unreadable > 0)
             except StoreConflictError:
                 continue
+            write_note(lock, work.header)
             return _Saved(work, written, touched | done, outcomes)
     raise StoreConflictError("other programs keep changing the keyring file")
 
 
-def _write(path: Path, work: Keyring, stamp: Stamp) -> Stamp:
+def _write(path: Path, work: Keyring, stamp: Stamp, *, keeps_backup: bool) -> Stamp:
     work.header = work.header.touched()
-    return file.replace_file(path, encode_keyring(work), expected=stamp)
+    data = encode_keyring(work)
+    return file.replace_file(path, data, expected=stamp, keeps_backup=keeps_backup)
 
 
 def _apply(change: Change, work: Keyring, key: CipherKey) -> int | BridgeError:
@@ -325,3 +498,38 @@ def _apply(change: Change, work: Keyring, key: CipherKey) -> int | BridgeError:
         return change(work, key)
     except BridgeError as error:
         return error
+    except Exception as error:  # noqa: BLE001  one change's fault is not the others'
+        return _unexpected(error)
+
+
+def _delete(given: Path, key: CipherKey) -> None:
+    """Delete a file that this key opens wholly, and its copy if that is so of it too."""
+    path = file.behind_links(given)
+    with file.writer_lock(path) as lock:
+        keyring, _ = _read(path)
+        if not _is_all_under(key, keyring):
+            raise StoreRefusedError(
+                "the keyring file also holds items that its password does not open; "
+                "it was not deleted"
+            )
+        file.delete_file(path, backup=_is_backup_under(key, path))
+        write_note(lock, None)
+        if given != path:
+            _unlink(given)
+
+
+def _unlink(link: Path) -> None:
+    with suppress(OSError):
+        link.unlink()
+
+
+def _is_all_under(key: CipherKey, keyring: Keyring) -> bool:
+    return all(fits(key, raw) for raw in keyring.items.values())
+
+
+def _is_backup_under(key: CipherKey, path: Path) -> bool:
+    try:
+        found = file.read_whole(file.backup_path(path))
+        return found is None or _is_all_under(key, parse_keyring(found[0]))
+    except StoreError:
+        return False

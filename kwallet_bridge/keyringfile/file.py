@@ -12,10 +12,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import (
@@ -25,11 +27,12 @@ from kwallet_bridge.errors import (
     StoreRefusedError,
     StoreUnavailableError,
 )
+from kwallet_bridge.keyringfile.notes import note_path
+from kwallet_bridge.regular import open_regular, read_regular
 from kwallet_bridge.saving import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _LOCK_PATIENCE = 10.0
 _LOCK_PAUSE = 0.005
@@ -47,11 +50,16 @@ class Stamp:
     size: int
 
 
+def behind_links(path: Path) -> Path:
+    """Return the path of what a path leads to, there or not; that is what is read and replaced."""
+    return Path(os.path.realpath(path))
+
+
 def find_stamp(path: Path) -> Stamp | None:
     """Tell which version a path holds now; None if there is no file."""
     try:
-        return _stamp(path.stat())
-    except FileNotFoundError:
+        return _stamp(path.lstat())
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise translate(error, "read") from error
@@ -68,26 +76,35 @@ def read_whole(path: Path) -> tuple[bytes, Stamp] | None:
         StoreError: It cannot be read.
     """
     try:
-        with path.open("rb", buffering=0) as file:
-            # Taken before reading: a writer that rewrites in place shows as a changed stamp later.
-            stamp = _stamp(os.fstat(file.fileno()))
-            if stamp.size > _MOST_BYTES:
-                raise StoreRefusedError("the keyring file is larger than 1 GiB")
-            data = file.readall()
-    except FileNotFoundError:
+        # The status is from before: a writer that rewrites in place shows as a changed stamp later.
+        data, status = read_regular(path, _MOST_BYTES, follow=False)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise StoreRefusedError("the keyring file is larger than 1 GiB") from None
         raise translate(error, "read") from error
-    return data, stamp
+    return data, _stamp(status)
 
 
 def read_start(path: Path, size: int) -> bytes:
     """Read a file's first bytes; nothing if it cannot be read."""
+    with suppress(OSError):
+        return read_head(path, size)
+    return b""
+
+
+def read_head(path: Path, size: int) -> bytes:
+    """Read a file's first bytes, through a link too.
+
+    Raises:
+        OSError: It cannot be read, or is no regular file.
+    """
+    descriptor, _ = open_regular(path)
     try:
-        with path.open("rb", buffering=0) as file:
-            return file.read(size)
-    except OSError:
-        return b""
+        return os.read(descriptor, size)
+    finally:
+        os.close(descriptor)
 
 
 def backup_path(path: Path) -> Path:
@@ -95,32 +112,47 @@ def backup_path(path: Path) -> Path:
     return path.with_name(path.name + "~")
 
 
-def _lock_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.lock")
-
-
 @contextmanager
-def writer_lock(path: Path) -> Iterator[None]:
+def writer_lock(path: Path, *, patience: float = _LOCK_PATIENCE) -> Iterator[int]:
     """Exclude other writers of ours from ``path``; makes its folder if need be.
+
+    Gives the descriptor of the locked file, which holds the note about ``path``.
 
     Raises:
         StoreConflictError: Another writer kept the lock for too long.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(_lock_path(path), flags, 0o600)
+        descriptor = _lock(path, time.monotonic() + patience)
     except OSError as error:
         raise translate(error, "lock") from error
     try:
-        _wait_for_lock(descriptor)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _wait_for_lock(descriptor: int) -> None:
-    deadline = time.monotonic() + _LOCK_PATIENCE
+def _lock(path: Path, deadline: float) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    while True:
+        descriptor = os.open(note_path(path), flags, 0o600)
+        try:
+            _wait_for_lock(descriptor, deadline)
+            if _is_in_place(descriptor, path):
+                return os.dup(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_in_place(descriptor: int, path: Path) -> bool:
+    """Tell whether the file locked is still the one others would lock: somebody may remove it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), note_path(path).lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _wait_for_lock(descriptor: int, deadline: float) -> None:
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,19 +162,21 @@ def _wait_for_lock(descriptor: int) -> None:
                     "another program keeps the keyring file's lock; nothing was written"
                 ) from None
             time.sleep(_LOCK_PAUSE)
-        except OSError as error:
-            raise translate(error, "lock") from error
         else:
             return
 
 
-def replace_file(path: Path, data: bytes, *, expected: Stamp | None) -> Stamp:
+def replace_file(
+    path: Path, data: bytes, *, expected: Stamp | None, keeps_backup: bool = False
+) -> Stamp:
     """Replace a file's content durably; the writer's lock must be held.
 
     Args:
         path: The file; its folder exists.
         data: The new content.
         expected: The version that ``data`` is made from; None if there was no file.
+        keeps_backup: Leave the copy of the former content as it is, if there is one: what is
+            replaced holds less than it could.
 
     Raises:
         StoreConflictError: The file is another version; nothing was changed.
@@ -156,7 +190,7 @@ def replace_file(path: Path, data: bytes, *, expected: Stamp | None) -> Stamp:
         stamp = _write_temporary(temporary, data)
         if find_stamp(path) != expected:
             raise StoreConflictError("another program changed the keyring file")
-        if expected is not None:
+        if expected is not None and not (keeps_backup and os.path.lexists(backup_path(path))):
             _keep_backup(path)
         _put_in_place(temporary, path, fresh=expected is None)
     except OSError as error:
@@ -211,24 +245,26 @@ def _sync_folder(path: Path) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what a killed writer left; the lock says that it is nobody's work in progress."""
+    """Remove what a killed writer left; the lock says that it is nobody's work in progress.
+
+    The names are compared whole: ``.a.keyring.`` begins those of wallet ``a.keyring.b`` too.
+    """
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
     with suppress(OSError):
-        for leftover in path.parent.glob(f".{_escape_glob(path.name)}.*.tmp"):
-            leftover.unlink()
+        for leftover in path.parent.iterdir():
+            if ours.fullmatch(leftover.name):
+                leftover.unlink()
 
 
-def _escape_glob(name: str) -> str:
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
-def delete_file(path: Path) -> None:
-    """Delete a file and its backup durably; the writer's lock must be held.
+def delete_file(path: Path, *, backup: bool = True) -> None:
+    """Delete a file, and its backup if told so, durably; the writer's lock must be held.
 
     Raises:
         StoreError: It could not be deleted.
     """
     try:
-        backup_path(path).unlink(missing_ok=True)
+        if backup:
+            backup_path(path).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
     except OSError as error:
         raise translate(error, "delete") from error
@@ -242,6 +278,8 @@ def translate(error: OSError, action: str) -> StoreError:
     text = f"cannot {action} the keyring file: {reason}"
     if error.errno in _NO_ROOM:
         return StoreFullError(text)
+    if error.errno == errno.EINVAL:
+        text = f"cannot {action} the keyring file: it is no regular file"
     if error.errno in _REFUSED:
         return StoreRefusedError(text)
     return StoreError(text)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kwallet_bridge.keyringfile.keys import CipherKey
+    from kwallet_bridge.keyringfile.vetting import Hidden
 
 MAGIC = b"GnomeKeyring\n\r\0\n"
 VERSION = b"\x01\x00"
@@ -71,6 +72,8 @@ class Keyring:
     header: Header
     items: dict[int, bytes] = field(default_factory=dict)
     next_number: int = 0
+    hidden: dict[int, Hidden] = field(default_factory=dict, compare=False, repr=False)
+    """Items that a search misses or that cannot be opened; filled in once the key is known."""
     _lookup: Lookup | None = field(default=None, compare=False, repr=False)
     _changed: set[int] = field(default_factory=set, compare=False, repr=False)
 
@@ -84,18 +87,30 @@ class Keyring:
     def put(self, number: int, raw: bytes) -> None:
         """Replace an item in its place."""
         self.items[number] = raw
+        self.hidden.pop(number, None)
         self._changed.add(number)
 
     def remove(self, number: int) -> None:
         """Remove an item if it is there."""
         if self.items.pop(number, None) is not None:
+            self.hidden.pop(number, None)
             self._changed.add(number)
 
     def copy(self) -> Keyring:
         """Copy the list, not the items."""
         return Keyring(
-            self.header, dict(self.items), self.next_number, self._lookup, set(self._changed)
+            self.header,
+            dict(self.items),
+            self.next_number,
+            dict(self.hidden),
+            self._lookup,
+            set(self._changed),
         )
+
+    @property
+    def unreadable(self) -> int:
+        """How many items cannot be opened."""
+        return sum(not one.readable for one in self.hidden.values())
 
     def find_holding(self, needles: Sequence[bytes]) -> list[int]:
         """Find the items whose bytes contain all these, in order."""
@@ -126,7 +141,7 @@ class PlainItem:
 
 def new_header() -> Header:
     """Make the header of a new file."""
-    return Header(os.urandom(SALT_SIZE))
+    return Header(os.urandom(SALT_SIZE), modified=int(time.time()))
 
 
 # --- the file -----------------------------------------------------------------------------------
@@ -263,18 +278,30 @@ def seal_item(key: CipherKey, item: PlainItem) -> bytes:
 def fits(key: CipherKey, raw: bytes) -> bool:
     """Tell whether an item was encrypted under this key and is whole."""
     try:
-        _authentic_blob(key, raw)
+        _authentic_body(key, gvariant.split_pair(raw)[1])
     except (ItemUnreadableError, gvariant.FramingError):
         return False
     return True
 
 
-def _authentic_blob(key: CipherKey, raw: bytes) -> tuple[bytes, bytes]:
-    hashed, blob = gvariant.split_pair(raw)
+def _authentic_body(key: CipherKey, blob: bytes) -> bytes:
     body, mac = blob[:-MAC_SIZE], blob[-MAC_SIZE:]
     if len(body) < 2 * _IV_SIZE or not equal(key.mac(body), mac):
         raise ItemUnreadableError("an item belongs to another password, or is damaged")
-    return hashed, body
+    return body
+
+
+def open_blob(key: CipherKey, blob: bytes) -> PlainItem:
+    """Decrypt what is encrypted of an item.
+
+    Raises:
+        ItemUnreadableError: It belongs to another password, or is damaged.
+    """
+    body = _authentic_body(key, blob)
+    try:
+        return parse_plain(key.cipher.decrypt(body[-_IV_SIZE:], body[:-_IV_SIZE]))
+    except (gvariant.FramingError, PaddingError):
+        raise ItemUnreadableError("an item is damaged") from None
 
 
 def open_item(key: CipherKey, raw: bytes) -> PlainItem:
@@ -285,10 +312,10 @@ def open_item(key: CipherKey, raw: bytes) -> PlainItem:
             are not those it holds in clear.
     """
     try:
-        hashed, body = _authentic_blob(key, raw)
-        item = parse_plain(key.cipher.decrypt(body[-_IV_SIZE:], body[:-_IV_SIZE]))
+        hashed, blob = gvariant.split_pair(raw)
+        item = open_blob(key, blob)
         hashes = gvariant.parse_bytes_dict(hashed)
-    except (gvariant.FramingError, PaddingError):
+    except gvariant.FramingError:
         raise ItemUnreadableError("an item is damaged") from None
     clear = item.attributes
     for name, value in hashes.items():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from kwallet_bridge.errors import (
     StoreConflictError,
     StoreError,
+    StoreIncompleteError,
     StoreLockedError,
     WalletNotFoundError,
 )
@@ -144,10 +145,13 @@ class EntryStore:
         """Give an unlocked wallet that holds nothing of KWallet's its usual folders."""
         site = await self._site(wallet)
         for schema in (codec.MARKER_SCHEMA, codec.ENTRY_SCHEMA):
-            if await self._backend.search(site.collection, {codec.SCHEMA: schema}):
+            if await self._finder.search_readable(site, {codec.SCHEMA: schema}):
                 return False
-        if await self.list_folders(wallet):
-            return False
+        try:
+            if await self.list_folders(wallet):
+                return False
+        except StoreIncompleteError:
+            return False  # it holds something, if nothing that can be read
         await self._finish(self._jobs.make_folders(site, DEFAULT_FOLDERS))
         return True
 

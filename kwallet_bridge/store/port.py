@@ -218,6 +218,7 @@ class ItemBackend(Protocol):
         The answer is complete or an error.
 
         Raises:
+            StoreIncompleteError: Not everything can be read; it tells what was found.
             StoreLockedError: The collection is locked and the provider hides what it holds.
         """
 

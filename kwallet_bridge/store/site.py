@@ -7,17 +7,23 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.errors import StoreError, StoreLockedError, StoreUnavailableError
+from kwallet_bridge.errors import (
+    StoreError,
+    StoreIncompleteError,
+    StoreLockedError,
+    StoreUnavailableError,
+)
 from kwallet_bridge.qtstream import utf16_key
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE, Index
+from kwallet_bridge.store.port import ItemId
 from kwallet_bridge.store.rows import row_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from kwallet_bridge.model import FolderName, Key
-    from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, ItemInfo, ItemSecret
+    from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemInfo, ItemSecret
     from kwallet_bridge.store.rows import Row
 
 _FEW = 64
@@ -98,12 +104,14 @@ class Finder:
         if not (codec.is_storable_name(folder) and codec.is_storable_name(key)):
             return []
         with self._fill(site) as touched:
-            hits = await self.search(site, codec.entry_query(folder, key))
+            hits, gap = await self._search(site, codec.entry_query(folder, key))
             rows = await self._read(site, hits, touched)
             rows = [row for row in rows if row.folder == folder and row.key == key]
             if not rows:
+                _raise(gap)
                 await self.prove_unlocked(site)
-            site.index.complete_key(folder, key, hits, touched)
+            if gap is None:
+                site.index.complete_key(folder, key, hits, touched)
         return sorted(rows, key=lambda row: row.rank, reverse=True)
 
     async def has_folder(
@@ -114,7 +122,7 @@ class Finder:
             return False
         besides = set(besides)
         with self._fill(site) as touched:
-            hits = await self.search(site, codec.folder_query(folder))
+            hits, gap = await self._search(site, codec.folder_query(folder))
             index = site.index
             left = [item for item in hits if item not in besides]
             if any(self._known(site, item, folder) for item in left):
@@ -127,6 +135,7 @@ class Finder:
                     return True
                 step *= 8
             if not besides:
+                _raise(gap)
                 await self.prove_unlocked(site)
                 index.complete_folder(folder, hits, touched)
         return False
@@ -147,7 +156,9 @@ class Finder:
     async def list_folders(self, site: Site) -> Sequence[FolderName]:
         """List every folder, reading as few items as will do."""
         with self._fill(site) as touched:
-            hits = await self.search(site, {})
+            hits, gap = await self._search(site, {})
+            if gap is not None and gap.may_hold(codec.FOLDER):
+                raise gap
             if not hits:
                 await self.prove_unlocked(site)
             names = await self._folder_names(site, hits, touched)
@@ -158,15 +169,35 @@ class Finder:
     async def find_all(self, site: Site) -> tuple[list[Row], bool]:
         """Find everything of KWallet's, and tell whether others keep items there too."""
         with self._fill(site) as touched:
-            hits = await self.search(site, {})
+            hits, gap = await self._search(site, {})
             if not hits:
                 await self.prove_unlocked(site)
             rows = await self._read(site, hits, touched)
-        return rows, len(rows) < len(hits)
+        return rows, len(rows) < len(hits) or gap is not None
+
+    async def search_readable(self, site: Site, attributes: Mapping[str, str]) -> Sequence[ItemId]:
+        """Search the collection for what can be read; no proof that there is no more."""
+        return (await self._search(site, attributes))[0]
+
+    async def _search(
+        self, site: Site, attributes: Mapping[str, str]
+    ) -> tuple[Sequence[ItemId], StoreIncompleteError | None]:
+        """Give what was found, and, where that may not be all, the error that says so.
+
+        What was found is there all the same; only nobody may be told that there is no more.
+        """
+        try:
+            return await self.search(site, attributes), None
+        except StoreIncompleteError as error:
+            site.check()
+            return [ItemId(found) for found in error.found], error
 
     async def has_others(self, site: Site) -> bool:
         """Return whether anybody but KWallet's programs keeps an item in the collection."""
-        hits = dict.fromkeys(await self.search(site, {}))
+        found, gap = await self._search(site, {})
+        if gap is not None:
+            return True
+        hits = dict.fromkeys(found)
         await self._search_away(
             site, hits, [{codec.SCHEMA: codec.ENTRY_SCHEMA}, {codec.SCHEMA: codec.MARKER_SCHEMA}]
         )
@@ -178,6 +209,7 @@ class Finder:
 
         Raises:
             StoreLockedError: The provider hides what a locked collection holds.
+            StoreIncompleteError: Not everything can be read.
         """
         try:
             hits = await self._backend.search(site.collection, attributes)
@@ -300,9 +332,14 @@ class Finder:
     ) -> int:
         before = len(rest)
         for query in queries:
-            for item in await self.search(site, query):
+            for item in await self.search_readable(site, query):
                 rest.pop(item, None)
         return before - len(rest)
+
+
+def _raise(gap: StoreIncompleteError | None) -> None:
+    if gap is not None:
+        raise gap
 
 
 def _foreign_schemas(infos: Iterable[ItemInfo]) -> set[str]:

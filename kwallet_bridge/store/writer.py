@@ -104,7 +104,7 @@ class Writer:
         """Make a folder exist without entries."""
         item = codec.as_taken(codec.folder_marker(folder), self._backend.quirks)
         made = await self._create(site, item, mine)
-        if made not in await self._finder.search(site, item.attributes):
+        if made not in await self._finder.search_readable(site, item.attributes):
             raise ReadBackError("the store does not keep an empty folder")
         site.index.add(self._row(made, folder, None, item))
 
@@ -265,7 +265,7 @@ class Writer:
         """Tell whether an item is found and holds the entry, and what else has its names."""
         secrets, found = await asyncio.gather(
             self.read_secrets(job.site, [made]),
-            self._finder.search(job.site, codec.entry_query(job.folder, job.key)),
+            self._finder.search_readable(job.site, codec.entry_query(job.folder, job.key)),
             return_exceptions=True,  # neither may still run when the other has failed
         )
         if isinstance(secrets, BaseException):
@@ -331,7 +331,7 @@ class Writer:
         """
         site = job.site
         try:
-            found = await self._finder.search(site, codec.entry_query(job.folder, job.key))
+            found = await self._finder.search_readable(site, codec.entry_query(job.folder, job.key))
             known = job.old_ids | job.made
             others = await self._entries_among(job, [i for i in found if i not in known])
             remains = await self._remains_among(job, others)

@@ -142,14 +142,27 @@ def test_a_file_that_cannot_be_read_is_no_empty_wallet(
     assert scene.read().value == "w"
 
 
-def test_a_replaced_file_is_what_is_read(scene: Scene) -> None:
-    """An older copy put back is what the daemon shows and adds to."""
+def test_an_older_file_is_an_error_until_a_person_decides(scene: Scene) -> None:
+    """An older copy put back lacks what came since: nothing is called absent, nothing overwritten.
+
+    Who removes the note beside the file has decided that the older one is right.
+    """
     copy = scene.path.read_bytes()
     assert scene.write("newer") == 0
     assert scene.write("more", "other") == 0
+    newest = scene.path.read_bytes()
     _put(scene.path, copy)
+    other = ("hasEntry", "isss", scene.handle, "F", "other", APP)
+    assert scene.read().error
+    assert scene.client.ask(*other).value is not False
+    assert scene.write("lost", "third") == -1
+    assert scene.path.read_bytes() == copy
+    _put(scene.path, newest)
+    assert scene.read("other").value == "more"
+    _put(scene.path, copy)
+    scene.path.with_name(f".{scene.path.name}.lock").unlink()
     assert scene.read().value == "v"
-    assert scene.client.ask("hasEntry", "isss", scene.handle, "F", "other", APP).value is False
+    assert scene.client.ask(*other).value is False
     assert scene.write("again", "other") == 0
     assert scene.read("other").value == "again"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.keyrings import PASSWORD, entry_attributes
 
-from kwallet_bridge.errors import StorePasswordError
+from kwallet_bridge.errors import StoreIncompleteError, StorePasswordError
 from kwallet_bridge.keyringfile import gvariant
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.keyringfile.format import PlainItem, open_item, parse_keyring
@@ -167,13 +167,16 @@ async def test_wrong_password(tool: SecretTool, backend: KeyringFileBackend) -> 
 
 
 async def test_items_of_two_passwords(tool: SecretTool, backend: KeyringFileBackend) -> None:
-    """What libsecret wrote under a wrong password is counted, left out and kept."""
+    """What libsecret wrote under a wrong password is counted and kept, and never called absent."""
     tool.store("F", "K", b"v")
     words = [word for pair in entry_attributes("F", "L").items() for word in pair]
     assert tool.run("store", "--label=x", *words, given=b"w", password="wrong")[0] == 0
     await backend.unlock(MAIN)
     assert backend.unreadable(MAIN) == 1
-    assert len(await backend.search(MAIN, {})) == 1
+    with pytest.raises(StoreIncompleteError) as told:
+        await backend.search(MAIN, {})
+    assert len(told.value.found) == 1
+    assert len(await backend.search(MAIN, {"account": "nobody"})) == 0
     before = list(parse_keyring(tool.path.read_bytes()).items.values())
     await backend.create_item(MAIN, new_item("F", "M", b"x"), replace=True)
     assert list(parse_keyring(tool.path.read_bytes()).items.values())[:2] == before

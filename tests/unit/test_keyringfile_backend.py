@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.keyrings import PASSWORD, entry_attributes, keyring_bytes, quick_key
@@ -13,6 +13,7 @@ from kwallet_bridge.errors import (
     StoreConflictError,
     StoreDamagedError,
     StoreError,
+    StoreIncompleteError,
     StoreLockedError,
     StorePasswordError,
     StoreRefusedError,
@@ -38,6 +39,7 @@ from kwallet_bridge.store.port import (
     BackendEvent,
     CollectionId,
     CollectionsTouched,
+    ItemId,
     ItemSecret,
     ItemTouched,
     NewItem,
@@ -300,8 +302,8 @@ async def test_many_writes_share_saves(path: Path, monkeypatch: pytest.MonkeyPat
     saves: list[int] = []
     real = file.replace_file
 
-    def counting(path: Path, data: bytes, *, expected: file.Stamp | None) -> file.Stamp:
-        stamp = real(path, data, expected=expected)
+    def counting(path: Path, data: bytes, **how: Any) -> file.Stamp:
+        stamp = real(path, data, **how)
         saves.append(len(parse_keyring(data).items))
         return stamp
 
@@ -436,14 +438,24 @@ async def test_vanished_file_is_not_made_again(path: Path) -> None:
 
 
 async def test_unreadable_items_are_kept(path: Path) -> None:
-    """Items of another password or damaged ones are counted, left out, and kept bit for bit."""
+    """Items of another password or damaged ones are counted, and kept bit for bit.
+
+    What is found is served; that there is no more is not said, except to a copy that salvages.
+    """
     keyring = parse_keyring(path.read_bytes())
     keyring.items[1] = keyring.items[1][:-40] + bytes(40)
     path.write_bytes(encode_keyring(keyring))
     backend = backend_at(path)
     await backend.unlock(MAIN)
     assert backend.unreadable(MAIN) == 1
-    assert await values(backend) == {b"value 0", b"value 2"}
+    with pytest.raises(StoreIncompleteError) as told:
+        await backend.search(MAIN, {})
+    secrets = await backend.read_secrets([ItemId(found) for found in told.value.found])
+    assert {secret.value.reveal() for secret in secrets.values()} == {b"value 0", b"value 2"}
+    salvaging = KeyringFileBackend(path, KnownPassword(PASSWORD), salvages=True)
+    _OPEN.append(salvaging)
+    await salvaging.unlock(MAIN)
+    assert await values(salvaging) == {b"value 0", b"value 2"}
     await backend.create_item(MAIN, new_item("folder 0", "key 1", b"again"), replace=True)
     after = parse_keyring(path.read_bytes())
     assert list(after.items.values())[:3] == list(keyring.items.values())
