@@ -226,14 +226,14 @@ def _make_jobs(loaded: Sequence[Loaded], collection: str | None) -> list[Job]:
     jobs: dict[str, Job] = {}
     for one in loaded:
         name = WalletName(collection or one.wallet.name)
-        wanted = [*wishes.from_wallet(one.wallet, name), *one.items_as(name)]
+        wanted = one.wishes_as(name)
         before = jobs.get(name, Job(name, ()))
         # In another collection than its own no program finds a wallet.
         covers = (one.file,) if one.file is not None and one.file.wallet == name else ()
         jobs[name] = Job(
             name,
             wishes.merge(before.wishes, wanted),
-            before.warnings + one.wallet.warnings,
+            before.warnings + one.warnings,
             before.covers + covers,
         )
     return list(jobs.values())

@@ -34,6 +34,7 @@ _REASONS = {
     "unknown-type": "KWallet knows no such type; the wallet file still has it",
     "name-nul-or-surrogate": "no provider can hold this name",
     "value-cannot-be-kept": "no provider can hold this value",
+    "unreadable-in-source": "the source has it so that it cannot be read; the warning says where",
     "another-source-has-this-name": "another source, read before, has it with another value",
     "twice-in-this-source": "the source has this name twice, with other values; the first counts",
     "lesser-of-two": "the same entry was left twice, with other values",
@@ -181,6 +182,6 @@ def _folder_lines(job: Job) -> Iterator[str]:
 
 def _warning_lines(job: Job) -> Iterator[str]:
     for warning in job.warnings:
-        yield f"  warning: {warning}"
+        yield f"  warning: {printable(warning)}"
     if job.left_out:
         yield f"  left out: {job.left_out} that cannot be read in the source"

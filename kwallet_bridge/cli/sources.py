@@ -21,7 +21,7 @@ from kwallet_bridge.kwl.files import list_wallet_folders, read_source
 from kwallet_bridge.kwl.names import ATTRIBUTES_SUFFIX, WALLET_SUFFIX, decode_stem
 from kwallet_bridge.migrate.coverage import WalletFile, digest_content
 from kwallet_bridge.migrate.running import RunningDaemon, find_daemon
-from kwallet_bridge.migrate.wishes import from_items
+from kwallet_bridge.migrate.wishes import from_items, from_unread, from_wallet, merge
 from kwallet_bridge.migrate.xml import MAX_SIZE, looks_like_xml, read_export
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.cli.dialogue import Dialogue
     from kwallet_bridge.migrate.rows import Wish
+    from kwallet_bridge.migrate.xml import Unread
     from kwallet_bridge.model import Wallet, WalletName
     from kwallet_bridge.store.port import ItemInfo, ItemSecret
 
@@ -43,10 +44,22 @@ class Loaded:
     items: tuple[tuple[ItemInfo, ItemSecret], ...] = ()
     file: WalletFile | None = None
     """The wallet file, as it was read."""
+    unread: tuple[Unread, ...] = ()
+    """What an export has that cannot be read."""
 
-    def items_as(self, name: WalletName) -> list[Wish]:
-        """Wish for the items of a KeepSecret export."""
-        return from_items(self.items, name)
+    def wishes_as(self, name: WalletName) -> list[Wish]:
+        """Wish for everything it holds, what cannot be read too."""
+        found = merge(from_wallet(self.wallet, name), from_items(self.items, name))
+        return [*found, *from_unread(self.unread, name)]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to tell about it."""
+        return self.wallet.warnings + tuple(
+            f"line {one.line}: {'item ' if one.folder is None else one.folder + '/'}{one.key} is not"
+            f" read: {one.why}"
+            for one in self.unread
+        )
 
 
 def wallet_name_of(path: Path) -> WalletName:
@@ -66,7 +79,7 @@ def load_file(path: Path, dialogue: Dialogue) -> Loaded:
         data = _read_export_bytes(path)
         if looks_like_xml(data):
             export = read_export(data, fallback_name=path.stem)
-            return Loaded(origin, export.wallet, export.items)
+            return Loaded(origin, export.wallet, export.items, unread=export.unread)
     source = read_source(path, salt_folders=list_wallet_folders())
     file = WalletFile(origin, source.name, digest_content(source.data))
     return Loaded(origin, dialogue.open_wallet(source).wallet, file=file)

@@ -20,6 +20,7 @@ from kwallet_bridge.store.port import ItemInfo, ItemSecret, NewItem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from kwallet_bridge.migrate.xml import Unread
     from kwallet_bridge.model import Folder, ServiceItem, Wallet, WalletEntry, WalletName
 
 SERVICE_FOLDER = "Secret Service"
@@ -30,6 +31,7 @@ UNSTORABLE_NAME = "name-nul-or-surrogate"
 UNSTORABLE_VALUE = "value-cannot-be-kept"
 SHADOWED = "another-source-has-this-name"
 TWICE = "twice-in-this-source"
+UNREADABLE = "unreadable-in-source"
 
 OWN_SCHEMA_PREFIX = "org.kwallet_bridge."
 """Items of the migrator itself: kept secrets and journal keys."""
@@ -57,6 +59,18 @@ def from_items(
         and (codec.is_ours(info.attributes) or not only_entries)
     ]
     return _distinct(wishes, TWICE)
+
+
+def from_unread(unread: Iterable[Unread], name: WalletName) -> list[Wish]:
+    """Wish in vain for what a source holds and cannot be read, so that it is in the report."""
+    found = []
+    for one in unread:
+        if one.folder is None:
+            place = Place(name, Kind.ITEM, label=one.key)
+        else:
+            place = Place(name, Kind.ENTRY, folder=one.folder, key=one.key)
+        found.append(Wish(place, "unknown", None, UNREADABLE))
+    return found
 
 
 def merge(first: Iterable[Wish], second: Iterable[Wish]) -> list[Wish]:

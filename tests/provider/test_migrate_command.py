@@ -238,3 +238,23 @@ def test_the_doctor_names_a_keyring_without_a_password(
     assert text_keyring.process is not None
     lines = bridge(bus, "doctor").stdout.splitlines()
     assert [line.strip() for line in lines if MEANING in line] == [f"login: {MEANING}"]
+
+
+BROKEN = b"""<?xml version="1.0" encoding="UTF-8"?>
+<wallet name="kdewallet">
+ <folder name="f">
+  <password name="good">a\x01\r\nb</password>
+  <stream name="blob">AA=A!</stream>
+ </folder>
+</wallet>
+"""
+
+
+async def test_an_export_with_a_bad_entry_is_migrated_without_it(keyring: PrivateBus) -> None:
+    """The bad entry is named with its line and costs nothing but itself."""
+    (keyring.home / "export.xml").write_bytes(BROKEN)
+    done = bridge(keyring, "migrate", str(keyring.home / "export.xml"))
+    assert done.returncode == 3
+    assert "warning: line 6: f/blob is not read: its value is no base64" in done.stdout
+    assert "unsupported   kdewallet: f/blob" in done.stdout
+    assert await read_all(keyring) == {"good": encode_string("a\x01\r\nb")}

@@ -6,11 +6,14 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from PyQt6.QtCore import QBuffer, QXmlStreamWriter
+from support.entries import NASTY
+from support.paths import EXPORTS
 
 from kwallet_bridge.errors import KwlError, MalformedError
-from kwallet_bridge.migrate.xml import Export, read_export
+from kwallet_bridge.migrate.xml import NO_BASE64, NO_TEXT, Export, Unread, read_export
 from kwallet_bridge.qtstream import encode_map, encode_string
 
 MODERN = """<?xml version="1.0" encoding="UTF-8"?>
@@ -83,13 +86,12 @@ def test_keepsecrets_dialect() -> None:
         "<wallet>",
         "<other/>",
         "",
-        "<wallet>&a;</wallet>",
-        '<wallet><folder name="f"><stream name="s">!</stream></folder></wallet>',
+        "<wallet><folder>&a;</wallet>",
         '<wallet><folder name="a" name="b"/></wallet>',
     ],
 )
 def test_what_is_no_export_is_refused(text: str) -> None:
-    """DTDs, entities, cut files, other documents and bad base64 are refused."""
+    """DTDs, entities, cut files and other documents are refused."""
     with pytest.raises(MalformedError):
         read_export(text.encode(), fallback_name="x")
 
@@ -99,3 +101,125 @@ def test_anything_is_read_or_refused(data: bytes) -> None:
     """Whatever a file holds, only our own errors leave."""
     with contextlib.suppress(KwlError):
         read_export(data, fallback_name="x")
+
+
+@pytest.mark.parametrize(
+    ("file", "values"),
+    [
+        ("ctl.xml", {"good": "fine", "ctl": "a\x01b"}),
+        ("cr.xml", {"crlf": "line1\r\nline2", "cr": "a\rb"}),
+    ],
+)
+def test_what_qt_5_leaves_is_read(file: str, values: dict[str, str]) -> None:
+    """Control characters and carriage returns are part of the values, as when they were exported."""
+    export = read_export((EXPORTS / file).read_bytes(), fallback_name="x")
+    assert _flat(export) == {
+        "Passwords": {key: (1, encode_string(text)) for key, text in values.items()}
+    }
+    assert export.unread == ()
+
+
+def _qt5(text: str, *, quoted: bool = False) -> str:
+    """Escape as Qt 5's QXmlStreamWriter does: nothing that XML forbids is left out or refused."""
+    escapes = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+    if quoted:
+        escapes |= {"\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
+    return "".join(escapes.get(character, character) for character in text)
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(name=TEXTS, text=TEXTS)
+@example(name="\ue000\uffff0041", text="\ue000\r\n\ue001000d\0")
+def test_any_text_of_qt_5_is_read(name: str, text: str) -> None:
+    """Whatever was in a wallet's names and texts is read out of its export, to the character."""
+    key, value = _qt5(name, quoted=True), _qt5(text)
+    export = read_export(
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<wallet name="w">\n <folder name="{key}">\n'
+        f'  <password name="{key}">{value}</password>\n  <map name="m"><mapentry name="{key}">{value}'
+        "</mapentry></map>\n </folder>\n</wallet>\n".encode(),
+        fallback_name="x",
+    )
+    pairs = (3, encode_map({name: text}))
+    password = {name: (1, encode_string(text))}
+    assert _flat(export) == {name: password | {"m": pairs} if name != "m" else {"m": pairs}}
+
+
+# Today's writer refuses what XML forbids, and loses a byte order mark at a text's beginning.
+WRITABLE = [text for text in NASTY if not set(text) & set("\0\x01\v\f\ufeff\ufffe")]
+
+
+@pytest.mark.parametrize("text", WRITABLE)
+def test_what_todays_qt_writes_is_read(text: str) -> None:
+    """The writer that KWalletManager uses today gives what we read."""
+    buffer = QBuffer()
+    buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+    writer = QXmlStreamWriter(buffer)
+    writer.setAutoFormatting(True)
+    writer.writeStartDocument()
+    for tag, name in (("wallet", "w"), ("folder", text), ("password", text)):
+        writer.writeStartElement(tag)
+        writer.writeAttribute("name", name)
+    writer.writeCharacters(text)
+    writer.writeEndDocument()
+    assert not writer.hasError()
+    export = read_export(buffer.data().data(), fallback_name="x")
+    assert _flat(export) == {text: {text: (1, encode_string(text))}}
+
+
+BROKEN = b"""<?xml version="1.0" encoding="UTF-8"?>
+<wallet name="w">
+ <folder name="f">
+  <password name="good">x</password>
+  <stream name="blob">AA=A!</stream>
+  <password name="latin">caf\xe9</password>
+  <password name="refs">&#1;&#x1F511;&#55357;&#56593;&#xFFFF;</password>
+  <password name="raw">a & b < c && &nope; ]]></password>
+  <map name="form"><mapentry name="a">\xff</mapentry><mapentry name="b">c</mapentry></map>
+ </folder>
+ <folder name="\xfe"><password name="lost">x</password></folder>
+ <item label="l"><secret>!</secret></item>
+ <item label="m"><secret>AA==</secret></item>
+</wallet>
+"""
+
+
+def test_one_bad_entry_costs_one_entry() -> None:
+    """What cannot be read is named with its line; all around it is read."""
+    export = read_export(BROKEN, fallback_name="x")
+    assert _flat(export) == {
+        "f": {
+            "good": (1, encode_string("x")),
+            "refs": (1, encode_string("\x01\U0001f511\U0001f511\uffff")),
+            "raw": (1, encode_string("a & b < c && &nope; ]]>")),
+        }
+    }
+    assert export.unread == (
+        Unread("f", "blob", 5, NO_BASE64),
+        Unread("f", "latin", 6, NO_TEXT),
+        Unread("f", "form", 9, NO_TEXT),
+        Unread("?", "lost", 11, NO_TEXT),
+        Unread(None, "l", 12, NO_BASE64),
+    )
+    assert [info.label for info, _ in export.items] == ["m"]
+
+
+def test_a_broken_document_is_refused_with_its_line() -> None:
+    """Where elements do not fit together nothing is guessed, and the line is named."""
+    with pytest.raises(MalformedError, match="line 4"):
+        read_export(b"<wallet>\n<folder>\n<map>\n</folder>\n</wallet>", fallback_name="x")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-15"])
+def test_a_declared_encoding_is_taken(encoding: str) -> None:
+    """An export in another encoding than UTF-8 is read in that."""
+    text = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?><wallet name="\xe9"/>'
+    assert read_export(text.encode(encoding), fallback_name="x").wallet.name == "\xe9"
+
+
+def test_line_ends_of_a_whole_converted_file_are_nobodys_value() -> None:
+    """Where every line ends with CR LF, as after a conversion, values have the lines they had."""
+    converted = MODERN.replace("s3cret&#10;", "s3\ncret").replace("\n", "\r\n").encode()
+    export = read_export(converted, fallback_name="x")
+    assert _flat(export)["Passwords"]["m&m"] == (1, encode_string(" s3\ncretü "))
