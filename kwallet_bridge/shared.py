@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, MutableMapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, MutableMapping
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 
@@ -36,6 +38,27 @@ class Turn:
         self._end = self._clock() + _TURN
 
 
+class Locks(Generic[K]):
+    """A lock for each key, kept while somebody wants it."""
+
+    def __init__(self) -> None:
+        """Hold none."""
+        self._locks: dict[K, tuple[asyncio.Lock, list[int]]] = {}
+
+    @asynccontextmanager
+    async def hold(self, key: K) -> AsyncIterator[None]:
+        """Let nobody else hold ``key``; who waits has it in the order of asking."""
+        lock, users = self._locks.setdefault(key, (asyncio.Lock(), [0]))
+        users[0] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            users[0] -= 1
+            if not users[0]:
+                del self._locks[key]
+
+
 class SharedRun(Generic[T]):
     """A running coroutine; whoever is cancelled leaves, and it is cancelled with the last."""
 
@@ -61,17 +84,31 @@ class SharedRun(Generic[T]):
 
 
 async def join_or_start(
-    runs: MutableMapping[str, SharedRun[T]], key: str, make: Callable[[], Coroutine[Any, Any, T]]
+    runs: MutableMapping[K, SharedRun[T]],
+    key: K,
+    make: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    again: type[Exception] | tuple[()] = (),
 ) -> T:
-    """Join the run filed under ``key``, or file a new one until it ends."""
+    """Join the run filed under ``key``, or file a new one until it ends.
+
+    A run that was joined and fails with ``again`` may have been begun under circumstances that
+    have changed since; then another one is started, or joined.
+    """
     run = runs.get(key)
+    joined = run is not None and run.joinable
     if run is None or not run.joinable:
         run = runs[key] = SharedRun(make())
         run.task.add_done_callback(lambda task: _forget(runs, key, task))
-    return await run.join()
+    try:
+        return await run.join()
+    except again:
+        if not joined:
+            raise
+    return await join_or_start(runs, key, make)
 
 
-def _forget(runs: MutableMapping[str, SharedRun[T]], key: str, task: asyncio.Task[T]) -> None:
+def _forget(runs: MutableMapping[K, SharedRun[T]], key: K, task: asyncio.Task[T]) -> None:
     run = runs.get(key)
     if run is not None and run.task is task:
         del runs[key]

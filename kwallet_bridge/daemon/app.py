@@ -25,6 +25,7 @@ from kwallet_bridge.kwalletrc import forget_wallet
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.handles import HandleNumbers
 from kwallet_bridge.wallet.openings import Background
+from kwallet_bridge.wallet.quota import Quota
 from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
 from kwallet_bridge.wire.dispatch import Dispatcher
@@ -92,6 +93,7 @@ class Daemon:
             screen=Screen(lambda: dialog_environ(bus, os.environ)),
             command=access_dialog,
         )
+        quota = Quota()
         self._service = WalletService(
             store=store,
             wallets=wallets,
@@ -101,11 +103,12 @@ class Daemon:
             refused=self._refused,
             forget=_forget,
             arrival=serving,
+            quota=quota,
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(bus, vanished=self._vanished)
         self._dispatcher = Dispatcher(
-            loop=loop, service=self._service, contents=contents, peers=peers
+            loop=loop, service=self._service, contents=contents, peers=peers, quota=quota
         )
         self._monitor = Monitor(bus, peers, observe_with=self._dispatcher.observe_with)
         self._background = Background(loop)

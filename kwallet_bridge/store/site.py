@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from kwallet_bridge.errors import (
     StoreUnavailableError,
 )
 from kwallet_bridge.qtstream import utf16_key
+from kwallet_bridge.shared import Locks
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE, Index
 from kwallet_bridge.store.port import ItemId
@@ -42,7 +42,7 @@ class Site:
         self.index = Index()
         self.unsettled: Callable[[], None] = lambda: None
         self._end: StoreError | None = None
-        self._locks: dict[tuple[FolderName, Key | None], tuple[asyncio.Lock, list[int]]] = {}
+        self._locks: Locks[tuple[FolderName, Key | None]] = Locks()
 
     def end(self, *, locked: bool) -> None:
         """Let nothing go on that began before the collection was locked or lost."""
@@ -71,20 +71,8 @@ class Site:
         """Let nobody else write these keys; None stands for the folder itself."""
         async with contextlib.AsyncExitStack() as stack:
             for key in sorted(set(keys), key=lambda key: (key is not None, key or "")):
-                await stack.enter_async_context(self._lock((folder, key)))
+                await stack.enter_async_context(self._locks.hold((folder, key)))
             yield
-
-    @contextlib.asynccontextmanager
-    async def _lock(self, name: tuple[FolderName, Key | None]) -> AsyncIterator[None]:
-        lock, users = self._locks.setdefault(name, (asyncio.Lock(), [0]))
-        users[0] += 1
-        try:
-            async with lock:
-                yield
-        finally:
-            users[0] -= 1
-            if not users[0]:
-                del self._locks[name]
 
 
 class Finder:

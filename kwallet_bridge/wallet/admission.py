@@ -83,15 +83,9 @@ class Admission:
         await self._share(wallet, str(window_id) if window_id > 0 else "")
 
     async def _share(self, wallet: WalletName, window: str) -> None:
-        joined = wallet in self._starting
         work = partial(self._make_usable, wallet, window)
-        try:
-            await join_or_start(self._starting, wallet, work)
-        except StoreUnavailableError:
-            if not joined:
-                raise
-            # It may have been begun at a provider that was replaced before this open came.
-            await join_or_start(self._starting, wallet, work)
+        # It may have been begun at a provider that was replaced before this open came.
+        await join_or_start(self._starting, wallet, work, again=StoreUnavailableError)
 
     async def _make_usable(self, wallet: WalletName, window: str) -> None:
         state = await self._store.wallet_state(wallet)

@@ -8,13 +8,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import StoreError
+from kwallet_bridge.wallet.quota import OPEN_WEIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from kwallet_bridge.wallet.quota import Quota
+
 _MAX_TRANSACTION = 2**31 - 1
-MOST_PENDING = 10_000
-"""Opens of one caller that may wait for a person; the bus bounds only those that wait for us."""
 
 _log = logging.getLogger(__name__)
 
@@ -22,9 +23,10 @@ _log = logging.getLogger(__name__)
 class Openings:
     """Draws transaction numbers, and knows whose opens are under way."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begin with transaction 0."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, quota: Quota) -> None:
+        """Begin with transaction 0; what waits counts against ``quota``."""
         self._loop = loop
+        self._quota = quota
         self._next = 0
         self._pending: dict[str, set[asyncio.Task[object]]] = {}
 
@@ -34,18 +36,19 @@ class Openings:
         self._next = 0 if transaction == _MAX_TRANSACTION else transaction + 1
         return transaction
 
-    def is_full(self, caller: str) -> bool:
-        """Tell whether a caller has more opens under way than anybody needs."""
-        return len(self._pending.get(caller, ())) >= MOST_PENDING
+    def reserve(self, caller: str) -> bool:
+        """Make room for one more open of a caller; False if too much waits for it already."""
+        return self._quota.take(caller, OPEN_WEIGHT)
 
     def start(self, caller: str, work: Coroutine[object, object, object]) -> None:
-        """Open on behalf of a caller, in the next turn of the loop."""
+        """Open on behalf of a caller, in the next turn of the loop; room was reserved before."""
         task = self._loop.create_task(work)
         pending = self._pending.setdefault(caller, set())
         pending.add(task)
         task.add_done_callback(lambda done: self._forget(caller, done))
 
     def _forget(self, caller: str, task: asyncio.Task[object]) -> None:
+        self._quota.give(caller, OPEN_WEIGHT)
         pending = self._pending.get(caller, set())
         pending.discard(task)
         if not pending:

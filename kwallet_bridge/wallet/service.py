@@ -24,6 +24,8 @@ from kwallet_bridge.wallet.admission import Admission
 from kwallet_bridge.wallet.arrival import AlwaysThere, Arrival
 from kwallet_bridge.wallet.idle import IdleWatch
 from kwallet_bridge.wallet.openings import Background, Openings
+from kwallet_bridge.wallet.questions import OrderlyAsker, Questions
+from kwallet_bridge.wallet.quota import Quota
 from kwallet_bridge.wallet.state import UNWATCHED, OpenWallets
 
 if TYPE_CHECKING:
@@ -60,12 +62,14 @@ class WalletService:
         refused: Callable[[Refusal], None] = lambda _: None,
         forget: Callable[[WalletName], Awaitable[None]] = _forget_nothing,
         arrival: Arrival | None = None,
+        quota: Quota | None = None,
     ) -> None:
         """Serve from ``store``; ``read_settings`` reads kwalletrc afresh.
 
         ``arrival`` tells when the store is there; without it nobody waits for it.
         ``refused`` is told of each open that was denied.
         ``forget`` drops what was decided about a wallet that is deleted.
+        ``quota`` bounds what waits for each caller, with whatever else it bounds.
         """
         self._refused = refused
         self._forget = forget
@@ -75,8 +79,9 @@ class WalletService:
         self._wallets = wallets
         self._tell = tell
         self._read_settings = read_settings
-        self._asker = asker
-        self._openings = Openings(self._loop)
+        self._questions = Questions()
+        self._asker = OrderlyAsker(asker, self._questions) if asker is not None else None
+        self._openings = Openings(self._loop, quota or Quota())
         self._background = Background(self._loop)
         self._idle = IdleWatch(self._loop, wallets, self._close_idle)
         self._admission = Admission(
@@ -123,7 +128,7 @@ class WalletService:
         handle_session: bool,
     ) -> int:
         """Answer a transaction number at once; ``walletAsyncOpened`` tells the outcome later."""
-        if not self.settings.enabled or self._openings.is_full(caller):
+        if not self.settings.enabled or not self._openings.reserve(caller):
             return FAILED
         transaction = self._openings.draw()
         # It starts in the next turn of the loop, so the answer is sent before any signal.
@@ -198,7 +203,9 @@ class WalletService:
             raise AccessDeniedError("kwalletrc denies this application the wallet")
         known = opened is not None and opened.has_session(appid)
         if opened is None:
-            await self._admission.unlock_or_create(wallet, window_id)
+            await self._questions.ask(
+                caller, wallet, lambda: self._admission.unlock_or_create(wallet, window_id)
+            )
         await self._admission.prepare(wallet)
         if not await self._access.allows(wallet, appid, caller, known=known):
             raise AccessDeniedError("the application was denied the wallet")
@@ -312,6 +319,7 @@ class WalletService:
     def peer_vanished(self, peer: str) -> None:
         """End the sessions that a peer asked to be watched; those of ``open`` stay for ever."""
         self._openings.cancel(peer)
+        self._questions.withdraw(peer)
         for opened in self._wallets.all():
             if opened.end_sessions(service=peer) and self._closes(opened, force=False):
                 self._close_unasked(opened, by_client=True)

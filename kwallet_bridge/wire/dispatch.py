@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.bus.incoming import IncomingCall
     from kwallet_bridge.wallet.contents import Contents
+    from kwallet_bridge.wallet.quota import Quota
     from kwallet_bridge.wallet.service import WalletService
     from kwallet_bridge.wire.calls import Call
     from kwallet_bridge.wire.peers import Peers
@@ -74,9 +75,11 @@ class Dispatcher:
         service: WalletService,
         contents: Contents,
         peers: Peers,
+        quota: Quota,
     ) -> None:
-        """Serve calls with ``service`` and ``contents``."""
-        self.lanes = Lanes(loop)
+        """Serve calls with ``service`` and ``contents``; ``quota`` bounds what waits."""
+        self._quota = quota
+        self.lanes = Lanes(loop, quota)
         self._peers = peers
         self.observer: Callable[[IncomingCall, float, str], None] | None = None
         """Told of each answered call: the call, its seconds, and its outcome in a word."""
@@ -102,15 +105,16 @@ class Dispatcher:
             return self._run(bound, call)
 
         if bound.waits:
-            if not self.lanes.enter(call.sender, work, call.body):
-                self._refuse_flood(call)
+            taken = self.lanes.enter(call.sender, work, call.body)
         else:
-            self.lanes.run_free(work)
+            taken = self.lanes.run_free(call.sender, work)
+        if not taken:
+            self._refuse_flood(call)
 
     def _refuse_flood(self, call: IncomingCall) -> None:
         call.fail(LIMITS_EXCEEDED, "too many of your calls are waiting")
-        if call.sender not in self.lanes.flooded:
-            self.lanes.flooded.add(call.sender)
+        if call.sender not in self._quota.flooded:
+            self._quota.flooded.add(call.sender)
             _log.warning(
                 "%s sends more than can wait; calls are refused", self._peers.describe(call.sender)
             )

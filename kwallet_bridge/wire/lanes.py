@@ -3,9 +3,10 @@
 
 A lane is a queue per peer. A call whose lane is free starts at once; others wait for
 those before them, so one peer's flood or slow call never delays another peer. What a peer sent is
-carried out even when the peer is gone by then, as kwalletd does: ``dbus-send`` never waits.
+carried out even when the peer is gone by then, as kwalletd does: ``dbus-send`` never waits. Only
+what a person would be asked for it is asked no more.
 
-What waits in one lane is bounded: the bus bounds only calls that want a reply, and not their size.
+What waits for one peer is bounded: the bus bounds only calls that want a reply, and not their size.
 """
 
 from __future__ import annotations
@@ -13,20 +14,19 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from kwallet_bridge.wallet.quota import CALL_WEIGHT, OPEN_WEIGHT
 from kwallet_bridge.wire.eager import Drive, step
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Hashable, Iterable
 
+    from kwallet_bridge.wallet.quota import Quota
+
     Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 _BATCH = 32
-CALL_WEIGHT = 1280
-"""Bytes that a small waiting call was measured to take."""
-MOST_WEIGHT = 256 << 20
-"""Bytes that may wait in one lane: 200,000 small calls, of which the bus allows 50,000."""
 
 
 def weigh(body: Iterable[object]) -> int:
@@ -37,13 +37,11 @@ def weigh(body: Iterable[object]) -> int:
 class Lanes:
     """All lanes; an empty one is forgotten."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run calls on ``loop``."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, quota: Quota) -> None:
+        """Run calls on ``loop``; what waits counts against ``quota``."""
         self._loop = loop
+        self._quota = quota
         self._waiting: dict[Hashable, deque[tuple[Work, int]]] = {}
-        self._weights: dict[Hashable, int] = {}
-        self.flooded: set[Hashable] = set()
-        """Lanes whose last refusal was reported, until they are empty."""
         self._running: set[asyncio.Task[None]] = set()
         self._idle: asyncio.Future[None] | None = None
 
@@ -58,20 +56,25 @@ class Lanes:
                 self._waiting[lane] = deque()
             return True
         weight = weigh(body)
-        total = self._weights.get(lane, 0) + weight
-        # A single large call is the bus's to bound.
-        if total > MOST_WEIGHT and queue:
+        if not self._quota.take(lane, weight):
             return False
-        self._weights[lane] = total
         queue.append((work, weight))
         return True
 
-    def run_free(self, work: Work) -> None:
-        """Run ``work`` at once, outside any lane, as a task from its first wait on."""
+    def run_free(self, peer: Hashable, work: Work) -> bool:
+        """Run ``work`` at once, outside any lane, as a task from its first wait on.
+
+        False if too much waits for the peer already; it is not run then.
+        """
+        if not self._quota.take(peer, OPEN_WEIGHT):
+            return False
         _, task = step(work(), self._loop)
-        if task is not None:
+        if task is None:
+            self._quota.give(peer, OPEN_WEIGHT)
+        else:
             self._running.add(task)
-            task.add_done_callback(self._finished)
+            task.add_done_callback(lambda done: self._finished(peer, done))
+        return True
 
     def cancel_free(self) -> None:
         """Cancel what runs outside any lane: opens, which may wait for a person."""
@@ -89,7 +92,8 @@ class Lanes:
         """Start work of a lane; False if it ended at once."""
         return Drive(work(), self._loop, lambda _: self._advance(lane)).running
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _finished(self, peer: Hashable, task: asyncio.Task[None]) -> None:
+        self._quota.give(peer, OPEN_WEIGHT)
         self._running.discard(task)
         self._settle()
 
@@ -103,12 +107,10 @@ class Lanes:
         for _ in range(_BATCH):
             if not queue:
                 del self._waiting[lane]
-                self._weights.pop(lane, None)
-                self.flooded.discard(lane)
                 self._settle()
                 return
             work, weight = queue.popleft()
-            self._weights[lane] -= weight
+            self._quota.give(lane, weight)
             if self._drive(lane, work):
                 return
         self._loop.call_soon(self._advance, lane)  # others have a turn in between

@@ -13,6 +13,7 @@ from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.gate import GatedStore
 from kwallet_bridge.store.memory import MemoryBackend
 from kwallet_bridge.wallet.contents import Contents
+from kwallet_bridge.wallet.quota import Quota
 from kwallet_bridge.wallet.service import WalletService
 from kwallet_bridge.wallet.state import OpenWallets
 
@@ -44,6 +45,7 @@ class Served:
     asker: Asker | None = None
     backend: MemoryBackend = field(default_factory=MemoryBackend)
     sources: Sequence[ExpectationSource] = ()
+    quota: Quota = field(default_factory=Quota)
     told: list[events.Event] = field(default_factory=list)
     forgotten: list[WalletName] = field(default_factory=list)
 
@@ -59,6 +61,7 @@ class Served:
             read_settings=lambda: self.settings,
             asker=self.asker,
             forget=self._forget,
+            quota=self.quota,
         )
         self.contents = Contents(
             store=self.store, wallets=self.wallets, tell=self.told.append, clock=loop.time

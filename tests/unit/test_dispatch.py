@@ -16,7 +16,7 @@ from kwallet_bridge.errors import (
     StoreTimeoutError,
     WalletNotFoundError,
 )
-from kwallet_bridge.wire import lanes
+from kwallet_bridge.wallet.quota import CALL_WEIGHT, Quota
 from kwallet_bridge.wire.dispatch import Dispatcher
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def _dispatcher(world: Served) -> Dispatcher:
         service=world.service,
         contents=world.contents,
         peers=_Peers(),  # type: ignore[arg-type]
+        quota=world.quota,
     )
 
 
@@ -147,12 +148,9 @@ async def test_names_lose_their_byte_order_mark_and_passwords_do_not() -> None:
     assert [message.body for message in line.sent] == [[0], ["\ufeffvalue"], [[]]]
 
 
-async def test_a_flood_is_refused_by_name(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_flood_is_refused_by_name(caplog: pytest.LogCaptureFixture) -> None:
     """Calls beyond what may wait are answered with the bus's own error, and logged once."""
-    monkeypatch.setattr(lanes, "MOST_WEIGHT", 2 * lanes.CALL_WEIGHT + 100)
-    world = Served()
+    world = Served(quota=Quota(2 * CALL_WEIGHT + 100))
     world.backend.add_collection("kdewallet", alias="default")
     gate = asyncio.Event()
 

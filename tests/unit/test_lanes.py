@@ -9,7 +9,7 @@ import pytest
 from dbus_fast import Message
 
 from kwallet_bridge.bus.reply import ReplyFuture
-from kwallet_bridge.wire import lanes as lanes_module
+from kwallet_bridge.wallet.quota import CALL_WEIGHT, OPEN_WEIGHT, Quota
 from kwallet_bridge.wire.eager import step
 from kwallet_bridge.wire.lanes import Lanes
 
@@ -84,7 +84,7 @@ def _recorder(
 async def test_one_lane_keeps_the_order_sent() -> None:
     """Calls behind a slow one wait for it, however many and however fast they are."""
     loop = asyncio.get_running_loop()
-    lanes = Lanes(loop)
+    lanes = Lanes(loop, Quota())
     log: list[int] = []
     gates = {0: loop.create_future(), 50: loop.create_future()}
     make = _recorder(log, gates)
@@ -100,13 +100,13 @@ async def test_one_lane_keeps_the_order_sent() -> None:
 async def test_other_lanes_do_not_wait() -> None:
     """A lane that waits holds up nobody else, and an answer at once needs no turn of the loop."""
     loop = asyncio.get_running_loop()
-    lanes = Lanes(loop)
+    lanes = Lanes(loop, Quota())
     log: list[int] = []
     gates = {0: loop.create_future()}
     make = _recorder(log, gates)
     lanes.enter("slow", make(0))
     lanes.enter("fast", make(1))
-    lanes.run_free(make(2))
+    assert lanes.run_free("slow", make(2))
     assert log == [1, 2]
     gates[0].set_result(None)
     await lanes.drain()
@@ -116,7 +116,7 @@ async def test_other_lanes_do_not_wait() -> None:
 async def test_a_driven_call_goes_on_as_its_reply_comes() -> None:
     """The answer is ready in the turn of the loop that filled the reply, without a task."""
     loop = asyncio.get_running_loop()
-    lanes = Lanes(loop)
+    lanes = Lanes(loop, Quota())
     reply = ReplyFuture(loop=loop)
     log: list[object] = []
 
@@ -142,7 +142,7 @@ async def test_a_driven_call_goes_on_as_its_reply_comes() -> None:
 async def test_a_failed_or_cancelled_wait_frees_the_lane(caplog: pytest.LogCaptureFixture) -> None:
     """Errors reach the call; a cancelled wait or a bug ends it; in any case the next one runs."""
     loop = asyncio.get_running_loop()
-    lanes = Lanes(loop)
+    lanes = Lanes(loop, Quota())
     reply, never = ReplyFuture(loop=loop), loop.create_future()
     log: list[str] = []
 
@@ -172,10 +172,10 @@ async def test_a_failed_or_cancelled_wait_frees_the_lane(caplog: pytest.LogCaptu
     assert "private" not in caplog.text
 
 
-async def test_what_waits_in_a_lane_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_waits_in_a_lane_is_bounded() -> None:
     """A lane refuses what would be too much, others go on, and it takes calls again once empty."""
-    monkeypatch.setattr(lanes_module, "MOST_WEIGHT", 4 * lanes_module.CALL_WEIGHT)
-    lanes = Lanes(asyncio.get_running_loop())
+    quota = Quota(4 * CALL_WEIGHT)
+    lanes = Lanes(asyncio.get_running_loop(), quota)
     gate = asyncio.get_running_loop().create_future()
     done: list[object] = []
 
@@ -190,18 +190,17 @@ async def test_what_waits_in_a_lane_is_bounded(monkeypatch: pytest.MonkeyPatch) 
     assert taken == [True] * 4 + [False] * 2
     assert lanes.enter("b", partial(note, "b"), ["x" * 10_000])
     assert done == ["b"]
-    lanes.flooded.add("a")
+    quota.flooded.add("a")
     gate.set_result(None)
     await lanes.drain()
     assert done == ["b", 0, 1, 2, 3]
-    assert not lanes.flooded
+    assert not quota.flooded
     assert lanes.enter("a", partial(note, "again"))
 
 
-async def test_values_that_wait_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_values_that_wait_are_counted() -> None:
     """Text and bytes count; one call alone is taken whatever its size."""
-    monkeypatch.setattr(lanes_module, "MOST_WEIGHT", 10_000)
-    lanes = Lanes(asyncio.get_running_loop())
+    lanes = Lanes(asyncio.get_running_loop(), Quota(10_000))
     gate = asyncio.get_running_loop().create_future()
 
     async def wait() -> None:
@@ -212,3 +211,19 @@ async def test_values_that_wait_are_counted(monkeypatch: pytest.MonkeyPatch) -> 
     assert not lanes.enter("a", wait, [b"x" * 100])
     gate.set_result(None)
     await lanes.drain()
+
+
+async def test_opens_and_calls_count_together() -> None:
+    """What waits for one peer, in its lane or for a person, has one bound; others have theirs."""
+    lanes = Lanes(asyncio.get_running_loop(), Quota(2 * OPEN_WEIGHT + CALL_WEIGHT))
+    gate = asyncio.Event()
+
+    async def wait() -> None:
+        await gate.wait()
+
+    assert [lanes.run_free("a", wait) for _ in range(3)] == [True, True, False]
+    assert [lanes.enter("a", wait) for _ in range(3)] == [True, True, False]
+    assert lanes.run_free("b", wait)
+    gate.set()
+    await lanes.drain()
+    assert lanes.run_free("a", wait)

@@ -10,7 +10,8 @@ from support.services import APP, OTHER, PEER, WALLET, Served, until
 from kwallet_bridge.config import Settings
 from kwallet_bridge.errors import HandleError, StoreUnavailableError
 from kwallet_bridge.model import AppId, FolderName, Handle, Key, WalletName
-from kwallet_bridge.wallet import events, openings
+from kwallet_bridge.wallet import events
+from kwallet_bridge.wallet.quota import OPEN_WEIGHT, Quota
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -114,11 +115,10 @@ async def test_a_wallet_made_for_a_program_that_left_is_told(served: Served) -> 
     assert await served.open(wallet=NEW) > 0
 
 
-async def test_opens_that_wait_for_a_person_are_bounded(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_opens_that_wait_for_a_person_are_bounded() -> None:
     """Beyond a number of opens under way a caller's next one fails at once; others' do not."""
-    monkeypatch.setattr(openings, "MOST_PENDING", 3)
+    served = Served(quota=Quota(3 * OPEN_WEIGHT))
+    served.backend.add_collection(WALLET, alias="default")
 
     async def open_async(caller: str) -> int:
         return await served.service.open_async(
