@@ -21,6 +21,11 @@ class Secret:
         """Hold the UTF-8 bytes of ``text``; unpaired surrogates survive."""
         return cls(text.encode("utf-8", "surrogatepass"))
 
+    @classmethod
+    def from_file(cls, data: bytes) -> Secret:
+        """Hold what a file or a pipe gives, without one line end, LF or CR LF."""
+        return cls(data.removesuffix(b"\r\n" if data.endswith(b"\r\n") else b"\n"))
+
     def reveal(self) -> bytes:
         """Give the bytes."""
         return self._value

@@ -84,16 +84,15 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _ask(request: KeyRequest) -> Secret:
     """Ask a person for a keyring file's password; for a new one, twice."""
-    from kwallet_bridge.cli.passwords import PasswordSource, Prompt, ask_password  # noqa: PLC0415  rare
+    from kwallet_bridge.cli.passwords import (  # noqa: PLC0415  rare
+        PasswordSource,
+        Prompt,
+        ask_new_password,
+        ask_password,
+    )
 
     person = PasswordSource()
-    if not request.new:
-        wrong = "That did not open it. " if request.again else ""
-        return ask_password(Prompt(f"{wrong}Password of wallet", request.label), source=person)
-    note = "That is too short. " if request.again else ""
-    while True:
-        text = f"{note}New password, four letters or more, for wallet"
-        password = ask_password(Prompt(text, request.label), source=person)
-        if password == ask_password(Prompt("The same password once more"), source=person):
-            return password
-        note = "The two were not the same. "
+    if request.new:
+        return ask_new_password(request.label, source=person)
+    wrong = "That did not open it. " if request.again else ""
+    return ask_password(Prompt(f"{wrong}Password of wallet", request.label), source=person)

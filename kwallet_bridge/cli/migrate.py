@@ -162,6 +162,9 @@ def carry_out_jobs(
         opener.open, opener.spec, sources, dialogue.decide, dialogue, journal_path(), args.dry_run
     )
     try:
+        if jobs and not args.dry_run:
+            # A password that will not do is refused before the journal knows of a run.
+            asyncio.run(opener.prepare([job.wallet for job in jobs if job.wishes]))
         return asyncio.run(carry_out(jobs, orders)) if jobs else None
     finally:
         dialogue.close()

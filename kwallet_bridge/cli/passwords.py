@@ -23,8 +23,10 @@ from kwallet_bridge.errors import (
     DecryptionError,
     PasswordNeededError,
     PromptDismissedError,
+    StoreRefusedError,
     UsageError,
 )
+from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.text import printable
 
@@ -89,8 +91,7 @@ class PasswordSource:
                 raise UsageError("the password file cannot be read") from error
             if len(text) > MAX_PASSWORD_SIZE:
                 raise UsageError("the password file is too long for a password")
-            ending = b"\r\n" if text.endswith(b"\r\n") else b"\n"
-            self._read = Secret(text.removesuffix(ending))
+            self._read = Secret.from_file(text)
         return self._read
 
     def _read_bytes(self) -> bytes:
@@ -136,6 +137,34 @@ def ask_password(prompt: Prompt, *, source: PasswordSource) -> Secret:
         "a password is needed, and there is no terminal to ask on; "
         "use --password-file, or set SSH_ASKPASS"
     )
+
+
+def ask_new_password(label: str, *, source: PasswordSource) -> Secret:
+    """Return a password chosen for a new keyring file; a person gives it twice, by any road.
+
+    Raises:
+        StoreRefusedError: What is in the source's file is too short.
+        PromptDismissedError: A person said no, or gave nothing that would do three times.
+        PasswordNeededError: Nobody can be asked.
+        UsageError: The source's file cannot be read.
+    """
+    note = ""
+    for _ in range(TRIES):
+        text = f"{note}New password, four letters or more, for wallet"
+        password = ask_password(Prompt(text, label), source=source)
+        if len(password) < LEAST_PASSWORD:
+            if not source.asks_a_person:
+                raise StoreRefusedError(
+                    f"the password of a new keyring needs {LEAST_PASSWORD} bytes or more"
+                )
+            note = "That is too short. "
+        elif not source.asks_a_person or password == ask_password(
+            Prompt("The same password once more"), source=source
+        ):
+            return password
+        else:
+            note = "The two were not the same. "
+    raise PromptDismissedError("no new password was given twice alike")
 
 
 def try_passwords(

@@ -8,11 +8,12 @@ import os
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.cli.passwords import PasswordSource, Prompt, ask_password
+from kwallet_bridge.cli.passwords import PasswordSource, Prompt, ask_new_password, ask_password
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.errors import BusLostError, StoreUnavailableError, UsageError
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.keyringfile.folder import resolve_path
+from kwallet_bridge.keyringfile.sources import KeyRequest
 from kwallet_bridge.migrate.run import OpenStore
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.secretservice.text_keyrings import is_text_keyring
@@ -20,7 +21,8 @@ from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
-    from kwallet_bridge.keyringfile.sources import KeyRequest
+    from collections.abc import Collection
+
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.store.port import CollectionId
 
@@ -31,12 +33,17 @@ SPEC_HELP = "secret-service, secret-service@BUSADDRESS, file:PATH or oo7-file:PA
 
 
 class RememberedPassword:
-    """A keyring file's password, asked for once although the file is opened twice."""
+    """The passwords of keyring files, each asked for once although the file is opened often.
+
+    What was typed is remembered, not the key made of it: whoever opens the file again derives it
+    anew, so that a file is proven to open by what a person knows.
+    """
 
     def __init__(self, source: PasswordSource) -> None:
         """Ask through ``source``."""
         self._source = source
-        self._answer: Secret | None = None
+        self._answers: dict[str, Secret] = {}
+        self._latest: Secret | None = None
 
     @property
     def asks_person(self) -> bool:
@@ -44,13 +51,23 @@ class RememberedPassword:
         return self._source.asks_a_person
 
     async def read_password(self, request: KeyRequest) -> Secret | None:
-        """Give the password."""
-        if self._answer is None or request.again:
-            text = "Password for the new keyring" if request.new else "Password for the keyring"
-            self._answer = await asyncio.to_thread(
-                ask_password, Prompt(text, request.label), source=self._source
-            )
-        return self._answer
+        """Give the password of a file; a new one's is asked for twice.
+
+        Files beside each other often have one password, so the last one is tried before a person
+        is asked for another; it is never taken for a new file's.
+        """
+        known = self._answers.get(request.label)
+        if known is None and not request.new:
+            known = self._latest
+        if known is None or request.again:
+            known = await asyncio.to_thread(self._ask, request)
+        self._answers[request.label] = self._latest = known
+        return known
+
+    def _ask(self, request: KeyRequest) -> Secret:
+        if request.new:
+            return ask_new_password(request.label, source=self._source)
+        return ask_password(Prompt("Password for the keyring", request.label), source=self._source)
 
 
 class StoreOpener:
@@ -86,6 +103,24 @@ class StoreOpener:
                 f"there is no keyring file {self._file}; if it lies elsewhere now, connect or mount"
                 " that first"
             )
+
+    async def prepare(self, wallets: Collection[str]) -> None:
+        """Have ready what making these wallets will need, before anything is written.
+
+        Raises:
+            StoreRefusedError: The password given for a new keyring file is too short.
+            PromptDismissedError: A person gave none.
+        """
+        if self._file is None or not wallets:
+            return
+        opened = await self.open()
+        try:
+            there = {seen.label for seen in await opened.backend.collections()}
+        finally:
+            await opened.close()
+        for wallet in wallets:
+            if wallet not in there:
+                await self._keys.read_password(KeyRequest(wallet, new=True))
 
     async def open(self) -> OpenStore:
         """Open the store.

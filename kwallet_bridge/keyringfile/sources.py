@@ -117,7 +117,7 @@ class KnownPassword:
 
 
 class FilePassword:
-    """A password kept in a file; one line feed at the end is not part of it."""
+    """A password kept in a file; one line end there, LF or CR LF, is not part of it."""
 
     asks_person = False
 
@@ -146,10 +146,10 @@ class FilePassword:
             raise UsageError("the password file may be read by others: chmod 600 it")
         if len(data) > _MOST_BYTES:
             raise UsageError("the password file is too long to be one")
-        password = data.removesuffix(b"\n")
+        password = Secret.from_file(data)
         if not password:
             raise StorePasswordError("the password file is empty")
-        return Secret(password)
+        return password
 
 
 def find_credential(environment: Mapping[str, str]) -> FilePassword | None:

@@ -18,15 +18,22 @@ from support.paths import ROOT, VECTORS
 
 from kwallet_bridge.cli import daemon, passwords
 from kwallet_bridge.cli.inspect import open_source
-from kwallet_bridge.cli.passwords import PasswordSource, Prompt, ask_password, try_passwords
+from kwallet_bridge.cli.passwords import (
+    PasswordSource,
+    Prompt,
+    ask_new_password,
+    ask_password,
+    try_passwords,
+)
 from kwallet_bridge.cli.stores import RememberedPassword
 from kwallet_bridge.errors import (
     DecryptionError,
     PasswordNeededError,
     PromptDismissedError,
+    StoreRefusedError,
     UsageError,
 )
-from kwallet_bridge.keyringfile.sources import KeyRequest
+from kwallet_bridge.keyringfile.sources import FilePassword, KeyRequest
 from kwallet_bridge.kwl.files import read_source
 from kwallet_bridge.secret import Secret
 
@@ -97,8 +104,12 @@ def test_a_password_file_loses_one_line_end(
     """Bytes are taken as they are but for one line end, and a second read gives the same."""
     path = tmp_path / "password"
     path.write_bytes(content)
+    path.chmod(0o600)
     source = PasswordSource(str(path))
     assert ask_password(Prompt("x"), source=source).reveal() == password
+    if password:  # the daemon, which has its own reader, takes it for the same
+        read = asyncio.run(FilePassword(path).read_password(KeyRequest("x")))
+        assert read == Secret(password)
     path.unlink()
     assert ask_password(Prompt("x"), source=source).reveal() == password
 
@@ -266,6 +277,77 @@ def test_the_empty_password_is_tried_without_asking() -> None:
     """A wallet without password opens though nobody can be asked."""
     opened = try_passwords(len, prompt=Prompt("x"), source=PasswordSource())
     assert opened == 0
+
+
+class Person:
+    """Somebody who gives these answers one after the other."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: bytes) -> None:
+        """Answer on the terminal."""
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        monkeypatch.setattr(passwords, "_ask_on_terminal", self.answer)
+
+    def answer(self, prompt: Prompt) -> Secret:
+        """Give the next answer."""
+        self.asked.append(prompt.full)
+        return Secret(self.answers.pop(0))
+
+
+def test_a_new_password_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slip is noticed and told; what is taken was typed twice alike."""
+    person = Person(monkeypatch, b"abcd", b"abdc", b"abc", b"good", b"good")
+    chosen = ask_new_password("mine", source=PasswordSource())
+    assert chosen == Secret(b"good")
+    assert not person.answers
+    assert "not the same" in person.asked[2]
+    assert "too short" in person.asked[3]
+
+
+def test_a_new_password_is_not_asked_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that always gives another answer does not keep us for ever."""
+    person = Person(monkeypatch, *(b"%04d" % n for n in range(9)))
+    with pytest.raises(PromptDismissedError):
+        ask_new_password("mine", source=PasswordSource())
+    assert len(person.answers) == 3
+
+
+@pytest.mark.parametrize("road", ["terminal", "askpass", "pinentry"])
+def test_every_road_asks_twice_for_a_new_keyring(
+    monkeypatch: pytest.MonkeyPatch, road: str
+) -> None:
+    """By whatever way a person is asked, the commands and the daemon ask twice."""
+    asked: list[str] = []
+
+    def answer(prompt: Prompt) -> Secret:
+        asked.append(prompt.full)
+        return Secret(b"good")
+
+    ways = {
+        "terminal": "_ask_on_terminal",
+        "askpass": "_ask_by_program",
+        "pinentry": "_ask_by_pinentry",
+    }
+    for way in ways.values():
+        monkeypatch.setattr(passwords, way, lambda _: None)
+    monkeypatch.setattr(passwords, ways[road], answer)
+    new = KeyRequest("mine", new=True)
+    assert daemon._ask(new) == Secret(b"good")
+    assert len(asked) == 2
+    source = RememberedPassword(PasswordSource())
+    for request in (new, KeyRequest("mine"), KeyRequest("another")):
+        assert asyncio.run(source.read_password(request)) == Secret(b"good")
+    assert len(asked) == 4
+    assert asyncio.run(source.read_password(KeyRequest("another one", new=True)))
+    assert len(asked) == 6
+
+
+def test_a_short_password_in_a_file_is_refused(tmp_path: Path) -> None:
+    """There is nobody to ask for a longer one."""
+    path = tmp_path / "password"
+    path.write_bytes(b"abc\n")
+    with pytest.raises(StoreRefusedError, match="4 bytes"):
+        ask_new_password("mine", source=PasswordSource(str(path)))
 
 
 def wait_until_asleep(child: subprocess.Popen[bytes]) -> None:

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +25,7 @@ from kwallet_bridge.keyringfile import file, gvariant
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.keyringfile.folder import file_name, label_of
 from kwallet_bridge.keyringfile.format import encode_keyring, open_item, parse_keyring
+from kwallet_bridge.keyringfile.notes import note_path
 from kwallet_bridge.keyringfile.sources import (
     CREDENTIAL,
     AskedPassword,
@@ -49,6 +52,9 @@ from kwallet_bridge.store.wallets import WalletState
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    from kwallet_bridge.keyringfile.format import Keyring
+    from kwallet_bridge.keyringfile.keys import CipherKey
 
 MAIN = CollectionId("default.keyring")
 _OPEN: list[KeyringFileBackend] = []
@@ -335,6 +341,78 @@ async def test_refused_change_spares_the_others(path: Path) -> None:
     )
     assert [isinstance(r, StoreRefusedError) for r in results] == [False, True, False]
     assert len(await backend.search(MAIN, {"server": "f"})) == 2
+
+
+async def test_a_fault_of_ours_does_not_end_the_saver(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error nobody foresaw is its callers' error; what is queued behind it is saved at once."""
+    backend = backend_at(path)
+    await backend.unlock(MAIN)
+    real = file.replace_file
+    entered, go = threading.Event(), threading.Event()
+
+    def failing(path: Path, data: bytes, **how: Any) -> file.Stamp:
+        if not entered.is_set():
+            entered.set()
+            go.wait(10)
+            raise ZeroDivisionError
+        return real(path, data, **how)
+
+    monkeypatch.setattr(file, "replace_file", failing)
+    first = asyncio.create_task(backend.create_item(MAIN, new_item("f", "a", b"v"), replace=True))
+    await asyncio.to_thread(entered.wait, 10)
+    second = asyncio.create_task(backend.create_item(MAIN, new_item("f", "b", b"v"), replace=True))
+    await asyncio.sleep(0)
+    go.set()
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreError, match="foresaw"):
+            await first
+        await second
+    assert len(await backend.search(MAIN, {"server": "f"})) == 1
+
+
+async def test_a_fault_in_one_change_is_not_the_others(path: Path) -> None:
+    """Of the changes that share a save only the one that breaks is lost."""
+    backend = backend_at(path)
+    await backend.unlock(MAIN)
+    box = backend._boxes[MAIN]
+
+    def broken(_keyring: Keyring, _key: CipherKey) -> int:
+        raise KeyError("private")
+
+    results = await asyncio.gather(
+        box.change(broken),
+        backend.create_item(MAIN, new_item("f", "a", b"v"), replace=True),
+        return_exceptions=True,
+    )
+    assert isinstance(results[0], StoreError)
+    assert "private" not in str(results[0])
+    assert await backend.search(MAIN, {"server": "f"}) == [results[1]]
+
+
+async def test_a_removed_lock_keeps_nobody_out_of_the_new_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waited for a lock file that was removed meanwhile locks the one that is there now."""
+    waits = threading.Event()
+    real = file._wait_for_lock
+
+    def wait(descriptor: int, deadline: float) -> None:
+        waits.set()
+        real(descriptor, deadline)
+
+    with file.writer_lock(path):
+        monkeypatch.setattr(file, "_wait_for_lock", wait)
+        waiting = asyncio.create_task(asyncio.to_thread(_locked_inode, path))
+        assert await asyncio.to_thread(waits.wait, 10)
+        note_path(path).unlink()
+    assert await waiting == note_path(path).stat().st_ino
+
+
+def _locked_inode(path: Path) -> int:
+    with file.writer_lock(path) as descriptor:
+        return os.fstat(descriptor).st_ino
 
 
 async def test_cancelled_write_is_finished(path: Path) -> None:

@@ -11,10 +11,12 @@ from support.keyrings import PASSWORD, keyring_bytes
 from support.migration import Scene
 
 from kwallet_bridge.cli.main import run
-from kwallet_bridge.errors import UsageError
+from kwallet_bridge.errors import StorePasswordError, StoreRefusedError, UsageError
+from kwallet_bridge.keyringfile import box
 from kwallet_bridge.keyringfile.format import encode_keyring, parse_keyring
 from kwallet_bridge.migrate.moving import Copied, ensure_apart, read_jobs, remove_copied
 from kwallet_bridge.migrate.session import carry_out
+from kwallet_bridge.secret import Secret
 from kwallet_bridge.store.memory import MemoryBackend
 
 if TYPE_CHECKING:
@@ -185,6 +187,57 @@ def test_a_file_brings_its_siblings_unless_wallets_are_named(
     (tmp_path / "out").mkdir()
     assert run([*_file_scene(tmp_path, monkeypatch), *named]) == 0
     assert sorted(path.name for path in (tmp_path / "out").glob("*.keyring")) == files
+
+
+def test_a_short_password_is_refused_before_there_is_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is begun with a password that no new file takes, so nothing has to be resumed."""
+    command = _file_scene(tmp_path, monkeypatch)
+    short = tmp_path / "short"
+    short.write_bytes(b"abc\n")
+    command[-1] = str(short)
+    assert run([*command, "--dry-run"]) == 0
+    assert run(command) == StoreRefusedError.exit_code
+    capsys.readouterr()
+    assert run(["migrate", "--runs"]) == 0
+    assert capsys.readouterr().out == ""
+    assert list(tmp_path.glob("out/*.keyring")) == []
+
+
+def test_nothing_is_moved_into_a_file_that_does_not_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a move removes anything the file is opened again with what was typed.
+
+    Here the new file has another key than its password gives; only a derivation of it can tell.
+    """
+    command = [*_file_scene(tmp_path, monkeypatch), "--move"]
+    before = {path: path.read_bytes() for path in tmp_path.glob("in/*.keyring")}
+    real = box._create
+
+    def mistaken(path: Path, _password: Secret) -> object:
+        return real(path, Secret(b"a slip of the hand"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(box, "_create", mistaken)
+        assert run(command) == StorePasswordError.exit_code
+    assert {path: path.read_bytes() for path in tmp_path.glob("in/*.keyring")} == before
+
+
+def test_a_file_behind_a_link_is_the_same_for_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy to a link goes where it leads; the link stays, for a daemon that follows it."""
+    command = _file_scene(tmp_path, monkeypatch)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out/x.keyring").symlink_to(tmp_path / "disk/real.keyring")
+    (tmp_path / "disk/real.keyring").write_bytes(keyring_bytes(0))
+    assert run([*command, "kdewallet"]) == 0
+    assert (tmp_path / "out/x.keyring").is_symlink()
+    assert len(parse_keyring((tmp_path / "disk/real.keyring").read_bytes()).items) > 2
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["x.keyring"]
 
 
 @pytest.mark.parametrize("ending", ["--undo", "--confirm"])
