@@ -63,6 +63,7 @@ COMMANDS = (
         "switch this session over to the bridge, or back",
         may_hold_secrets=False,
     ),
+    Command("store", "store", "show which store serves, or decide for another one"),
     Command("gui", "gui", "show a window: status, or the migration assistant", shows_windows=True),
 )
 EXIT_INTERRUPTED = 130

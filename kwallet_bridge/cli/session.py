@@ -18,6 +18,7 @@ from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusLostError, SessionError, UsageError
 from kwallet_bridge.session.census import KSECRETD, find_owner
+from kwallet_bridge.session.decision import WORDS, ask_daemon, keep, read_word
 from kwallet_bridge.session.files import Places, PlannedFile, plan_files
 from kwallet_bridge.session.manifest import (
     forget,
@@ -28,6 +29,7 @@ from kwallet_bridge.session.manifest import (
 )
 from kwallet_bridge.session.packaging import install_package, uninstall_package
 from kwallet_bridge.session.takeover import Takeover
+from kwallet_bridge.statefile import MadeBy
 from kwallet_bridge.wire.generations import BUS_NAMES
 
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -43,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     install = actions.add_parser("install", help="answer the KWallet names from now on")
     install.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    install.add_argument(
+        "--store",
+        metavar=WORDS,
+        help="which store serves (default: the provider that serves first is kept to)",
+    )
     uninstall = actions.add_parser("uninstall", help="leave files and bus as they were found")
     status = actions.add_parser("status", help="show what is installed and who answers")
     status.add_argument("--json", action="store_true", help="print one JSON object")
@@ -127,16 +134,38 @@ async def _act(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         if args.action == "status":
             return await _show_status(bus, planned, record, as_json=args.json)
         takeover = Takeover(bus, program=program, planned=planned, record=record, say=say)
-        await {
-            "install": takeover.install,
-            "uninstall": takeover.uninstall,
-            "start": takeover.start,
-        }[args.action]()
         if args.action == "install":
+            await _install(takeover, args.store, environ)
             await _note_ksecretd(bus)
+            await _note_store(bus)
+        else:
+            await {"uninstall": takeover.uninstall, "start": takeover.start}[args.action]()
     finally:
         bus.close()
     return 0
+
+
+async def _install(takeover: Takeover, word: str | None, environ: Mapping[str, str]) -> None:
+    """Install, and keep which store shall serve before the daemon starts."""
+    if word is None:
+        await takeover.install()
+        return
+    decision = read_word(word, environ, MadeBy.INSTALL)
+    before = await asyncio.to_thread(keep, environ, decision)
+    try:
+        await takeover.install()
+    except BaseException:
+        await asyncio.to_thread(keep, environ, before)
+        raise
+
+
+async def _note_store(bus: BusConnection) -> None:
+    """Tell from which store the daemon that was just started serves."""
+    status = await ask_daemon(bus, await find_owner(bus, BUS_NAMES[0]))
+    if status is not None:
+        say(f"store: {status.describe()}")
+        if status.problem and status.kind:
+            say(status.problem)
 
 
 def find_program(given: str | None, invoked: str) -> str:

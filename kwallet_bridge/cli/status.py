@@ -13,10 +13,12 @@ from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusError
 from kwallet_bridge.session.census import SECRETS, Owner, find_owner
+from kwallet_bridge.session.decision import ask_daemon
 from kwallet_bridge.text import printable
 from kwallet_bridge.wire.calls import INTERFACE
 from kwallet_bridge.wire.generations import GENERATIONS
 from kwallet_bridge.wire.observed import MONITOR_INTERFACE, MONITOR_PATH, REFUSALS
+from kwallet_bridge.wire.store_status import SERVING, StoreStatus
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +44,8 @@ class Status:
     provider: str = ""
     enabled: bool = False
     wallets: list[WalletStatus] = field(default_factory=list)
+    store: StoreStatus | None = None
+    """Which store the bridge serves from; None where it does not run."""
     refusals: list[dict[str, Any]] = field(default_factory=list)
     """``time``, ``appid``, ``pid``, ``executable``, ``wallet``; oldest first."""
 
@@ -84,13 +88,13 @@ async def _ask(bus: BusConnection, owner: Owner, path: str, status: Status) -> N
         return answer[0]
 
     status.owner, status.is_bridge = str(owner), owner.is_bridge
+    status.store = await ask_daemon(bus, owner)
     status.enabled = bool(await call("isEnabled"))
-    if not status.enabled:
-        return
-    for name in await call("wallets"):
-        is_open = bool(await call("isOpen", "s", name))
-        users = list(await call("users", "s", name)) if is_open else []
-        status.wallets.append(WalletStatus(name, is_open, users))
+    if status.enabled and (status.store is None or status.store.state == SERVING):
+        for name in await call("wallets"):
+            is_open = bool(await call("isOpen", "s", name))
+            users = list(await call("users", "s", name)) if is_open else []
+            status.wallets.append(WalletStatus(name, is_open, users))
     if owner.is_bridge:
         status.refusals = await _read_refusals(bus, owner)
 
@@ -109,6 +113,10 @@ async def _read_refusals(bus: BusConnection, owner: Owner) -> list[dict[str, Any
 def _print(status: Status) -> None:
     say(f"KWallet: {status.owner or 'nobody answers'}")
     say(f"Secret Service: {status.provider or 'nobody answers'}")
+    if status.store is not None:
+        say(f"store: {status.store.describe()}")
+        if status.store.problem and status.store.kind:
+            say(f"  {status.store.problem}")
     if status.owner and not status.enabled:
         say("the wallet system is switched off, or has no store")
     for wallet in status.wallets:

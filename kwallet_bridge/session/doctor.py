@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from kwallet_bridge.config import read_settings
 from kwallet_bridge.errors import BusError
 from kwallet_bridge.session.census import (
     KSECRETD,
@@ -14,6 +15,7 @@ from kwallet_bridge.session.census import (
     find_owner,
     list_activatable,
 )
+from kwallet_bridge.session.decision import ask_daemon
 from kwallet_bridge.session.doctor_files import (
     check_portal,
     file_checks,
@@ -21,10 +23,12 @@ from kwallet_bridge.session.doctor_files import (
     list_activations,
 )
 from kwallet_bridge.session.doctor_provider import check_provider
-from kwallet_bridge.session.doctor_stores import check_second_stores
+from kwallet_bridge.session.doctor_serving import check_serving
+from kwallet_bridge.session.doctor_stores import BRIDGE, check_second_stores
 from kwallet_bridge.session.findings import Finding, Status, redact
 from kwallet_bridge.wire.calls import INTERFACE
 from kwallet_bridge.wire.generations import BUS_NAMES, GENERATIONS
+from kwallet_bridge.wire.store_status import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,9 +51,16 @@ async def examine(bus: Bus | None, environ: Mapping[str, str]) -> list[Finding]:
         findings.append(check_names(owners, starter=find_starter(environ)))
         findings.append(await check_activatable(bus, environ))
         findings.append(await check_latency(bus, owners))
-        kind, finding = await check_provider(bus, owners[SECRETS])
+        told = await ask_daemon(bus, owners[BUS_NAMES[0]])
+        findings.append(check_serving(environ, told))
+        of_file = told is not None and told.kind == FILE
+        wanted = read_settings(environ).default_wallet
+        kind, finding = await check_provider(
+            bus, owners[SECRETS], default_wallet=wanted, needed=not of_file
+        )
         findings.append(finding)
-        findings.append(check_second_stores(environ, kind))
+        serving = {kind} | ({BRIDGE} if of_file or not kind else set())
+        findings.append(check_second_stores(environ, serving))
         running = [owner for name in BUS_NAMES if (owner := owners[name])]
         kde = owners[KSECRETD] is not None or any(owner.is_kwalletd for owner in running)
         findings.append(check_portal(environ, kde_answers=kde))

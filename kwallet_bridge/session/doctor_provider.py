@@ -25,14 +25,23 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 5.0
 NOBODY: Final = frozenset({"", names.NOTHING})
 
+CHOOSE: Final = "set the provider's default collection, or Default Wallet in kwalletrc"
 
-async def check_provider(bus: Bus, owner: Owner | None) -> tuple[str, Finding]:
-    """See who keeps the secrets, what is odd about it, and whether a session works."""
+
+async def check_provider(
+    bus: Bus, owner: Owner | None, *, default_wallet: str, needed: bool = True
+) -> tuple[str, Finding]:
+    """See who keeps the secrets, what is odd about it, and whether a session works.
+
+    It is not ``needed`` where a keyring file serves.
+    """
+    if owner is None and not needed:
+        return "", Finding("provider", Status.NOTE, ("nobody provides the Secret Service",))
     if owner is None:
         return "", await _check_absence(bus)
     provider = Provider(bus, owner.unique_name, serial=1, timeout=TIMEOUT)
     try:
-        return await _look_at(provider, owner)
+        return await _look_at(provider, owner, default_wallet)
     except BridgeError as error:
         seen = (str(owner), f"it does not answer as it should: {error}")
         return provider.kind, Finding("provider", Status.PROBLEM, seen, _restart(owner))
@@ -56,7 +65,7 @@ def _restart(owner: Owner) -> str:
     return f"systemctl --user restart {owner.unit}" if owner.unit else "log out and in"
 
 
-async def _look_at(provider: Provider, owner: Owner) -> tuple[str, Finding]:
+async def _look_at(provider: Provider, owner: Owner, default_wallet: str) -> tuple[str, Finding]:
     await provider.identify()
     quirks = [name for name in provider.quirks.__slots__ if _deviates(provider, name)]
     default = await provider.client.read_alias("default")
@@ -74,7 +83,13 @@ async def _look_at(provider: Provider, owner: Owner) -> tuple[str, Finding]:
     notes = []
     if not collections:
         seen.append("there is no collection yet; the first wallet opened makes one")
-    elif default in NOBODY and len(collections) > 1:
+    elif default in NOBODY and len(collections) == 1:
+        seen.append("without a default alias the only collection is taken")
+    elif default in NOBODY:
+        labels = [await _read_label(provider, path) for path in collections]
+        if default_wallet not in labels:
+            seen.append("nothing says which collection is the default wallet; its opens fail")
+            return provider.kind, Finding("provider", Status.PROBLEM, tuple(seen), CHOOSE)
         notes.append("without a default alias the wallet of the configured name is taken")
     if provider.kind == "gnome-keyring":
         notes += [
@@ -103,6 +118,10 @@ async def _is_locked(provider: Provider, path: str) -> bool:
         return await provider.client.read_locked(path, names.COLLECTION)
     except StoreError:
         return False
+
+
+async def _read_label(provider: Provider, path: str) -> object:
+    return (await provider.client.read_properties(path, names.COLLECTION)).get("Label")
 
 
 async def _open_session(provider: Provider) -> str:

@@ -13,27 +13,31 @@ from kwallet_bridge.keyringfile.format import MAGIC, PREFIX, is_keyring
 from kwallet_bridge.session.findings import Finding, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 SHARED_FILE: Final = "encrypted keyring file"
 """libsecret's and oo7's format, which the bridge itself uses without a provider."""
 OWN_FILE: Final = "the bridge's own keyring file"
 """The same beside gnome-keyring's files, where only the bridge looks."""
+BRIDGE: Final = ""
+"""Who serves where a keyring file was decided for, or nobody provides the Secret Service."""
 SERVED_BY: Final[Mapping[str, frozenset[str]]] = {
     "gnome-keyring": frozenset({"gnome-keyring", "oo7"}),  # oo7 takes them over
-    SHARED_FILE: frozenset({"", "oo7"}),
-    OWN_FILE: frozenset({""}),
+    SHARED_FILE: frozenset({BRIDGE, "oo7"}),
+    OWN_FILE: frozenset({BRIDGE}),
     "ksecretd": frozenset({"ksecretd"}),
 }
-"""Who serves which kind of file; "" is no provider at all, and then the bridge does."""
+"""Who serves which kind of file."""
 
 
-def check_second_stores(environ: Mapping[str, str], provider: str) -> Finding:
-    """See which stores hold items that the present provider does not serve."""
+def check_second_stores(environ: Mapping[str, str], serving: Collection[str]) -> Finding:
+    """See which stores hold items that none of those who are ``serving`` serves."""
     own = default_path(environ)
     found = _list_files(environ, own)
     second = {
-        kind: files for kind, files in found.items() if files and provider not in SERVED_BY[kind]
+        kind: files
+        for kind, files in found.items()
+        if files and SERVED_BY[kind].isdisjoint(serving)
     }
     if not second:
         return Finding("second stores", Status.OK, ("none",))

@@ -142,6 +142,20 @@ class Takeover:
             missing = "nothing is installed that the bus could start"
             raise SessionError(f"{missing}; run kwallet-bridge session install") from error
 
+    async def restart(self) -> None:
+        """Have our daemon end and start anew, if it runs; programs open their wallets again.
+
+        Raises:
+            SessionError: It does not end, or does not start.
+        """
+        ours = {
+            each.unique_name: each for each in (await self._owners()).values() if each.is_bridge
+        }
+        for owner in ours.values():
+            await self._end(owner)
+        if ours and await list_activatable(self._bus) & {*BUS_NAMES}:
+            await self.start()
+
     async def verify(self) -> None:
         """Make sure that one kwallet-bridge owns all names and answers at each.
 

@@ -191,14 +191,14 @@ def test_a_second_store_is_shown(
     """A store's file is reported with every provider, or none, that does not serve it."""
     write(Path(environ["HOME"]) / ".local/share" / place, content)
     kinds = {"keepassxc", "ksecretd", "gnome-keyring", "oo7", ""}
-    noted = {kind for kind in kinds if check_second_stores(environ, kind).status is Status.NOTE}
+    noted = {kind for kind in kinds if check_second_stores(environ, {kind}).status is Status.NOTE}
     assert noted == noted_with
 
 
 def test_what_the_bridge_kept_itself_can_be_copied(environ: dict[str, str]) -> None:
     """Entries from a time without a provider get the command that copies them to the provider."""
     write(Path(environ["HOME"]) / ".local/share/keyrings/default.keyring", KEYRING_FILE)
-    finding = check_second_stores(environ, "keepassxc")
+    finding = check_second_stores(environ, {"keepassxc"})
     assert finding.next.startswith("kwallet-bridge copy --from file:/")
     assert finding.next.endswith("/keyrings/default.keyring --dry-run")
 
