@@ -18,6 +18,7 @@ from kwallet_bridge.cli.inspect import open_source
 from kwallet_bridge.cli.passwords import TRIES, PasswordSource
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import DecryptionError, PromptDismissedError, UsageError
+from kwallet_bridge.kwl.reader import read_wallet_with_key
 from kwallet_bridge.migrate.report import describe_place, describe_plan
 from kwallet_bridge.migrate.rows import Kind, Place, Plan, Policy, Result, Row
 from kwallet_bridge.secret import Secret
@@ -143,7 +144,7 @@ class JsonDialogue(Dialogue):
                 {"wallet": source.name, "file": str(source.path), "try": number},
             )
             try:
-                return open_source(source, GivenPassword(Secret.from_text(_text(answer))))
+                return _open_with(source, answer)
             except DecryptionError as error:
                 failure = error
         raise failure
@@ -218,6 +219,20 @@ def show_place(place: Place) -> str:
 
 def _emit(event: Mapping[str, object]) -> None:
     print(json.dumps(event), file=sys.stderr, flush=True)
+
+
+def _open_with(source: WalletSource, answer: Mapping[str, object]) -> WalletFile:
+    """Open a wallet with an answer to need-password: its password, or its cipher key in hex."""
+    key = answer.get("key")
+    if key is None:
+        return open_source(source, GivenPassword(Secret.from_text(_text(answer))))
+    try:
+        cipher_key = Secret(bytes.fromhex(str(key)))
+    except ValueError:
+        raise UsageError("a key is written in hex") from None
+    return read_wallet_with_key(
+        source.data, name=source.name, cipher_key=cipher_key, attributes=source.attributes
+    )
 
 
 def _text(answer: Mapping[str, object]) -> str:

@@ -80,7 +80,9 @@ def read_wallet(
     return replace(read, wallet=apply_attributes(read.wallet, attributes))
 
 
-def read_wallet_with_key(data: bytes, *, name: WalletName, cipher_key: Secret) -> WalletFile:
+def read_wallet_with_key(
+    data: bytes, *, name: WalletName, cipher_key: Secret, attributes: bytes | None = None
+) -> WalletFile:
     """Read a Blowfish wallet by its cipher key, as a program that derived it itself would.
 
     Raises:
@@ -88,7 +90,8 @@ def read_wallet_with_key(data: bytes, *, name: WalletName, cipher_key: Secret) -
     """
     if len(cipher_key) not in {20, 40, 56}:
         raise DecryptionError("a wallet's key has 20, 40 or 56 bytes")
-    return _read_unlocked(data, read_header(data), name, lambda _: cipher_key)
+    read = _read_unlocked(data, read_header(data), name, lambda _: cipher_key)
+    return replace(read, wallet=apply_attributes(read.wallet, attributes))
 
 
 def read_gpg_wallet(

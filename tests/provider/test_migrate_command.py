@@ -14,7 +14,9 @@ from support.paths import ROOT, VECTORS
 from support.peers import SECRETS, GnomeKeyring
 from support.private_bus import private_bus
 
+from kwallet_bridge.kwl.kdf import derive_pbkdf2_key
 from kwallet_bridge.qtstream import encode_map, encode_string
+from kwallet_bridge.secret import Secret
 from kwallet_bridge.secretservice.text_keyrings import MEANING
 
 if TYPE_CHECKING:
@@ -111,6 +113,17 @@ def test_a_window_answers_for_the_person(keyring: PrivateBus) -> None:
     assert events[:3] == ["need-password", "need-password", "plan"]
     assert {"progress"} == set(events[3:])
     assert "corre" not in done.stdout + done.stderr
+
+
+def test_a_login_key_answers_too(keyring: PrivateBus) -> None:
+    """A program that has the wallet's key and no password moves it; a wrong key is one try less."""
+    place_vector(keyring, "pw-005")
+    salt = (VECTORS / "pw-005.salt").read_bytes()
+    key = derive_pbkdf2_key(Secret(b"corre"), salt).reveal().hex()
+    answers = json.dumps({"id": 1, "key": "00" * 56}) + "\n" + json.dumps({"id": 2, "key": key})
+    done = bridge(keyring, "migrate", "--json", "--answers", "-", stdin=answers + "\n")
+    assert done.returncode == 0, done.stderr
+    assert key not in done.stdout + done.stderr
 
 
 def test_secret_service_items_are_found_by_their_programs(keyring: PrivateBus) -> None:
