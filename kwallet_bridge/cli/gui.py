@@ -19,6 +19,7 @@ WINDOWS = {
     "status": "who answers, which wallets there are, who uses them (this is the default)",
     "assistant": "move wallet files to your password store",
     "offer": "offer the assistant once, by a notification, if there are wallets to move",
+    "moved": "tell by a notification that a wallet was moved, as standard input says",
     "access": "ask a question read from standard input; for the service",
     "password": "ask for a password, as a line on standard input says; for the service",
 }
@@ -39,6 +40,8 @@ def execute(args: argparse.Namespace) -> int:
     """Show the window, or tell why it cannot be shown."""
     if args.window == "offer":
         return int(import_module("kwallet_bridge.cli.offer").offer())
+    if args.window == "moved":
+        return int(import_module("kwallet_bridge.cli.moved").tell_moved())
     question = _read_question(args.window) if args.window in _QUESTIONS else None
     try:
         app = _load_windows(os.environ)

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The words of the one notification, in the user's language. Needs no display."""
+"""The words of notifications, in the user's language. Needs no display."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QCoreApplication, QLocale
 
 from kwallet_bridge.gui.languages import install_own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +22,12 @@ class OfferTexts:
     summary: str
     body: str
     accept: str
-    decline: str
+    decline: str = ""
 
 
 def offer_texts(number: int) -> OfferTexts:
     """Say that ``number`` wallets can be moved."""
-    application = QCoreApplication.instance() or QCoreApplication(["kwallet-bridge"])
-    install_own(application, QLocale())
-    translate = QCoreApplication.translate
+    translate = _speak()
     return OfferTexts(
         summary=translate("Offer", "Move your wallets?"),
         body=translate(
@@ -37,3 +40,31 @@ def offer_texts(number: int) -> OfferTexts:
         accept=translate("Offer", "Show…"),
         decline=translate("Offer", "No, Thanks"),
     )
+
+
+def moved_texts(entries: int) -> OfferTexts:
+    """Say that a wallet's entries were moved."""
+    translate = _speak()
+    return OfferTexts(
+        summary=translate("Offer", "Your wallet was moved"),
+        body=translate(
+            "Offer",
+            "%n entries are in your password store now, each one checked. "
+            "The wallet's file stays as it is.",
+            "",
+            entries,
+        ),
+        accept=translate("Offer", "Undo"),
+    )
+
+
+def _speak() -> Callable[..., str]:
+    """Install our translations, also where no application was made yet."""
+    install_own(_application(), QLocale())
+    return QCoreApplication.translate
+
+
+@cache
+def _application() -> QCoreApplication:
+    """Return the application, kept: its translators go with it."""
+    return QCoreApplication.instance() or QCoreApplication(["kwallet-bridge"])

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.notifications import Notifications
 from support.paths import ROOT
 
-from kwallet_bridge.cli import offer
+from kwallet_bridge.cli import moved, notification, offer
+from kwallet_bridge.errors import UsageError
 
 if TYPE_CHECKING:
     import subprocess
@@ -77,7 +80,8 @@ def test_the_offer_waits_for_the_desktop(bus: PrivateBus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "starts"), [(offer.ACCEPT, True), (offer.DEFAULT, True), (offer.DECLINE, False)]
+    ("action", "starts"),
+    [(offer.ACCEPT, True), (notification.DEFAULT, True), (offer.DECLINE, False)],
 )
 def test_only_a_yes_starts_the_assistant(
     bus: PrivateBus,
@@ -91,8 +95,41 @@ def test_only_a_yes_starts_the_assistant(
     started: list[Any] = []
     for name, value in bus.env.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(offer, "_start_assistant", lambda: started.append(True))
+    monkeypatch.setattr(offer, "start", lambda *words: started.append(words))
     place_wallet(bus)
     desktop.answer_with(action)
     assert offer.offer() == 0
-    assert bool(started) is starts
+    assert started == ([("gui", "assistant")] if starts else [])
+
+
+@pytest.mark.parametrize(("action", "undone"), [(moved.UNDO, True), ("", False)])
+def test_what_was_moved_is_told_and_can_be_taken_back(
+    bus: PrivateBus,
+    desktop: Notifications,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    *,
+    undone: bool,
+) -> None:
+    """One notification says how many entries, and its button takes that run back."""
+    started: list[tuple[str, ...]] = []
+    for name, value in bus.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(moved, "start", lambda *words: started.append(words))
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"run": "20261125-1200-ab", "entries": 12}'))
+    if action:
+        desktop.answer_with(action)
+    else:
+        threading.Thread(target=desktop.close_next).start()
+    assert moved.tell_moved() == 0
+    if action:
+        assert desktop.wait()[4].startswith("12 entries are in your password store")
+    assert started == ([("migrate", "--undo", "20261125-1200-ab")] if undone else [])
+
+
+@pytest.mark.parametrize("line", ["", "[]", '{"run": "a b; c", "entries": 1}', '{"run": null}'])
+def test_what_names_no_run_is_refused(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """Nothing reaches a command line that is no run's name."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO(line))
+    with pytest.raises(UsageError):
+        moved.tell_moved()

@@ -9,7 +9,7 @@ import threading
 from typing import Any, Self
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.cli.offer import NOTIFICATIONS, NOTIFICATIONS_PATH
+from kwallet_bridge.cli.notification import NOTIFICATIONS, NOTIFICATIONS_PATH
 
 PATIENCE = 30.0
 _NUMBER = 7
@@ -53,6 +53,11 @@ class Notifications:
         self._loop.call_soon_threadsafe(
             lambda: self._emit("NotificationClosed", "uu", [_NUMBER, 2])
         )
+
+    def close_next(self) -> None:
+        """Close the next notification as soon as it is shown."""
+        self.wait()
+        self.close_it()
 
     def none_came(self) -> bool:
         """Tell whether nothing was shown since the last one taken."""

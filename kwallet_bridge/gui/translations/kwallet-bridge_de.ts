@@ -164,6 +164,21 @@
             <source>No, Thanks</source>
             <translation>Nein, danke</translation>
         </message>
+        <message>
+            <source>Your wallet was moved</source>
+            <translation>Ihre Brieftasche ist umgezogen</translation>
+        </message>
+        <message numerus="yes">
+            <source>%n entries are in your password store now, each one checked. The wallet's file stays as it is.</source>
+            <translation>
+                <numerusform>Ein Eintrag ist jetzt in Ihrem Passwortspeicher und geprüft. Die Datei der Brieftasche bleibt, wie sie ist.</numerusform>
+                <numerusform>%n Einträge sind jetzt in Ihrem Passwortspeicher, jeder geprüft. Die Datei der Brieftasche bleibt, wie sie ist.</numerusform>
+            </translation>
+        </message>
+        <message>
+            <source>Undo</source>
+            <translation>Rückgängig</translation>
+        </message>
     </context>
     <context>
         <name>PasswordField</name>

@@ -11,6 +11,13 @@
                 <numerusform>%n of KDE's wallet files can move to your password store. You see the plan first, and can take it back.</numerusform>
             </translation>
         </message>
+        <message numerus="yes">
+            <source>%n entries are in your password store now, each one checked. The wallet's file stays as it is.</source>
+            <translation>
+                <numerusform>%n entry is in your password store now, and checked. The wallet's file stays as it is.</numerusform>
+                <numerusform>%n entries are in your password store now, each one checked. The wallet's file stays as it is.</numerusform>
+            </translation>
+        </message>
     </context>
     <context>
         <name>PasswordWindow</name>
