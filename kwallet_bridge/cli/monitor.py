@@ -52,7 +52,8 @@ async def _watch(*, names: bool, as_json: bool, count: int) -> int:
         )
         await bus.subscribe(match, called)
         await _subscribe(bus, owner.unique_name, str(owner), names=names)
-        say(f"watching {owner}", error=True)
+        begun = json.dumps({"watching": str(owner)}) if as_json else f"watching {owner}"
+        say(begun, error=True)
         seen = 0
         while (call := await calls.get()) is not None:
             say(json.dumps(call.to_json()) if as_json else call.format())

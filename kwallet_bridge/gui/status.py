@@ -158,6 +158,8 @@ class StatusWindow(QWidget):
 
     def _watch(self) -> None:
         self._watcher = Child(["monitor", "--json"], program=self._program, parent=self)
+        # What happened before it began to watch was told to nobody: look once more.
+        self._watcher.told.connect(lambda _: self._settle.start())
         self._watcher.printed.connect(self._on_call)
         self._watcher.ended.connect(self._on_watch_ended)
         self._watcher.start()

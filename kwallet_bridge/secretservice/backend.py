@@ -135,13 +135,24 @@ class SecretServiceBackend:
         return await self._ask(self._collections)
 
     async def _collections(self, provider: Provider) -> list[Collection]:
-        found, complete = await _list_collections(provider)
-        while not complete and provider.quirks.collections_come_late:
-            await self._wait_for_collections(provider)
-            found, complete = await _list_collections(provider)
-        return found
+        if not provider.quirks.collections_come_late:
+            found, _ = await _list_collections(provider)
+            return found
+        told = asyncio.Event()
+        listener: Callable[[BackendEvent], None] = lambda _: told.set()  # noqa: E731
+        self._link.listeners.append(listener)
+        try:
+            while True:
+                told.clear()
+                found, complete = await _list_collections(provider)
+                if complete:
+                    return found
+                await self._wait_for_collections(provider, told)
+        finally:
+            self._link.listeners.remove(listener)
 
-    async def _wait_for_collections(self, provider: Provider) -> None:
+    @staticmethod
+    async def _wait_for_collections(provider: Provider, told: asyncio.Event) -> None:
         """Wait for news of the collections, or a moment: oo7 sends none as it gets ready.
 
         Raises:
@@ -151,15 +162,11 @@ class SecretServiceBackend:
         age = loop.time() - provider.since
         if age >= READY_TIMEOUT:
             raise StoreUnavailableError("the provider does not show its collections")
-        told = asyncio.Event()
-        listener: Callable[[BackendEvent], None] = lambda _: told.set()  # noqa: E731
-        self._link.listeners.append(listener)
         timer = loop.call_later(next_look(age), told.set)
         try:
             await told.wait()
         finally:
             timer.cancel()
-            self._link.listeners.remove(listener)
 
     async def read_alias(self, alias: str) -> CollectionId | None:
         """Resolve an alias."""

@@ -32,7 +32,9 @@ def watching(bus: PrivateBus, *options: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
     ) as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("watching ")
+        first = process.stderr.readline()
+        begun = json.loads(first) if "--json" in options else dict([first.split(maxsplit=1)])
+        assert begun["watching"]
         try:
             yield process
         finally:

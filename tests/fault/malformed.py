@@ -34,6 +34,7 @@ APP = "malformed"
 STAYS_UNLOCKED = f"{KWALLETRC}\n[kwallet-bridge]\nLock On Close=false\n"
 ALONE = {"open", "openAsync", "closeAllWallets", "reconfigure"}
 """Calls that would only ask the provider's owner, or close what the prober reads."""
+SERIAL = 99  # of a message made by hand
 HANDLES = (0, -1, 1, -(2**31), 2**31 - 1)
 TEXTS = (
     "",
@@ -255,12 +256,20 @@ class Attack:
         self.sent += 5
 
     def _too_large(self, service: str, path: str) -> None:
-        """A value of 100 MiB is more than D-Bus has; the bus drops its sender."""
+        """A value of 100 MiB is more than D-Bus has: the bus drops its sender, or we refuse it."""
         size = 100 << 20
         frame = bytearray(_frame(service, path, "ay", b"QQQQ"))
         frame[4:8] = (size + 4).to_bytes(4, "little")
         frame[-8:] = size.to_bytes(4, "little") + bytes(size)
-        self._send_and_be_dropped(bytes(frame))
+        with KWalletClient.connect(self._bus.address) as sender:
+            try:
+                sender.send_bytes(bytes(frame))
+                reply = sender.wait_reply(SERIAL)
+            except ClientError:
+                self.dropped += 1
+            else:
+                assert reply.error, "an array of a size that D-Bus forbids was taken"
+                self.refused += 1
 
 
 def _frame(service: str, path: str, signature: str, value: object) -> bytes:
@@ -272,7 +281,7 @@ def _frame(service: str, path: str, signature: str, value: object) -> bytes:
         member="isOpen",
         signature=signature,
         body=[value],
-        serial=99,
+        serial=SERIAL,
         message_type=MessageType.METHOD_CALL,
     )
     return bytes(message._marshall(False))

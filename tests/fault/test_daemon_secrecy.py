@@ -15,12 +15,12 @@ import pytest
 from fault.daemon_deeds import DEEDS, NEW
 from fault.daemon_world import APP, CANARY, WALLET, world
 from support.canary import disguises, files_below, find
-from support.client import RawClient
 from support.fake_provider import Fault
 from support.kwl_writer import SALT, make_lock, write_wallet
 from support.paths import ROOT
+from support.peers import SECRETS as PROVIDER
 from support.peers import Bridge, GnomeKeyring
-from support.private_bus import PrivateBus, end_process
+from support.wiretap import Wiretap
 
 from kwallet_bridge.kwl.formats import Profile
 from kwallet_bridge.qtstream import encode_string
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from fault.daemon_world import World
     from support.client import Reply
+    from support.private_bus import PrivateBus
 
 SECRETS = (CANARY, NEW)
 MASTER = "Mz4-master-canary-Kp2"
@@ -106,47 +107,25 @@ def test_the_wire_to_the_provider_is_encrypted(
     bus: PrivateBus, gnome_keyring: GnomeKeyring
 ) -> None:
     """Nothing that is sent to or from the provider holds the secret."""
-    capture = bus.folder / "capture"
-    rule = "sender=org.freedesktop.secrets"
-    with capture.open("wb") as out:
-        # Without --binary, text is escaped and bytes are numbers.
-        monitor = subprocess.Popen(
-            ["dbus-monitor", "--address", bus.address, "--binary", rule,
-             "destination=org.freedesktop.secrets"],
-            stdout=out, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-    try:
-        _wait_for_monitor(bus)
-        with Bridge(bus):
-            client = bus.client()
-            handle = client.open(WALLET, APP)
-            place = (handle, "f", "k")
-            assert client.ask("writePassword", "issss", *place, CANARY, APP).value == 0
-            assert client.ask("readPassword", "isss", *place, APP).value == CANARY
-            written = client.ask("writeEntry", "issays", handle, "f", "s", CANARY.encode(), APP)
-            assert written.value == 0
-            assert client.ask("entriesList", "iss", handle, "f", APP).value
-    finally:
-        end_process(monitor)
-    data = capture.read_bytes()
-    assert b"CreateItem" in data
-    assert b"GetSecret" in data
-    assert not find([CANARY], data)
-
-
-def _wait_for_monitor(bus: PrivateBus) -> None:
-    """Wait until the monitor has left the bus, as monitors do."""
-    with RawClient.connect(bus.address) as client:
-        client.subscribe("type='signal',member='NameOwnerChanged'")
-        known = set()
-        while True:
-            names = client.bus_call("ListNames").value
-            assert isinstance(names, list)
-            known |= set(names)
-            client.pump(0.2)
-            for seen in client.take_signals():
-                if str(seen.body[0]).startswith(":") and seen.body[2] == "":
-                    return
+    tap = Wiretap.connect(bus.address)
+    tap.begin()
+    with tap, Bridge(bus):
+        client = bus.client()
+        handle = client.open(WALLET, APP)
+        place = (handle, "f", "k")
+        assert client.ask("writePassword", "issss", *place, CANARY, APP).value == 0
+        assert client.ask("readPassword", "isss", *place, APP).value == CANARY
+        written = client.ask("writeEntry", "issays", handle, "f", "s", CANARY.encode(), APP)
+        assert written.value == 0
+        assert client.ask("entriesList", "iss", handle, "f", APP).value
+        provider = client.name_owner(PROVIDER)
+        client.bus_call("Marker")
+        heard = tap.heard_until("Marker")
+    assert find([CANARY], b"".join(one.frame for one in heard)), "the tap hears nothing"
+    names = {provider, PROVIDER}
+    wire = [one for one in heard if one.sender in names or one.destination in names]
+    assert {"CreateItem", "GetSecret"} <= {one.member for one in wire}
+    assert not find([CANARY], b"".join(one.frame for one in wire))
 
 
 def _run(bus: PrivateBus, *arguments: str) -> bytes:

@@ -61,6 +61,16 @@ def test_an_open_is_seen_without_asking(tmp_path: Path) -> None:
         wait_until(lambda: starts(program, "status") == 2)
 
 
+def test_what_happened_before_the_watch_began_is_seen(tmp_path: Path) -> None:
+    """The window looks again once changes are told, also when the service came later."""
+    script: Script = [
+        (["status"], [["out", story.STATUS]]),
+        (["monitor"], [["err", {"watching": "kwallet-bridge"}], ["hang"]]),
+    ]
+    with status_of(tmp_path, script) as (_, program):
+        wait_until(lambda: starts(program, "status") == 2)
+
+
 def test_our_own_questions_do_not_make_us_ask_again(tmp_path: Path) -> None:
     """Calls that the status command itself makes start nothing."""
     calls = [["out", {"member": name}] for name in ("isEnabled", "wallets", "isOpen", "users")]

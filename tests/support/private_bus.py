@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A message bus of our own, with a scratch home: tests never see the developer's session."""
+"""A message bus of our own, with a scratch home: tests never see the developer's session.
+
+The bus is dbus-daemon's, or dbus-broker's where ``KWB_BUS=broker`` says so (``./dev test-broker``).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -357,7 +361,42 @@ def private_bus(root: Path = Path("/"), *, system_data: Path | None = None) -> I
         bus.close()
 
 
+def on_broker() -> bool:
+    """Tell whether the private buses are dbus-broker's."""
+    kind = os.environ.get("KWB_BUS", "daemon")
+    if kind not in {"daemon", "broker"}:
+        raise ValueError(f"KWB_BUS is {kind!r}, neither daemon nor broker")
+    return kind == "broker"
+
+
 def _start_daemon(configuration: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return (_start_broker if on_broker() else _start_dbus_daemon)(configuration, env)
+
+
+def _start_broker(configuration: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    place = configuration.parent / "bus"
+    command = [sys.executable, str(Path(__file__).with_name("broker_launch.py"))]
+    with (configuration.parent / "log-dbus-broker-0").open("wb") as log:
+        broker = subprocess.Popen(
+            [*command, str(place), str(configuration)],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        # Nobody announces that a socket is there; once it is, connecting waits for the broker.
+        with contextlib.suppress(FileNotFoundError, ConnectionError, ClientError):
+            RawClient.connect(f"unix:path={place}").close()
+            return broker
+        if broker.poll() is not None or time.monotonic() > deadline:
+            raise ProcessEndedError("dbus-broker did not start")
+        time.sleep(0.01)
+
+
+def _start_dbus_daemon(configuration: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     reading, writing = os.pipe()
     options = ["--nofork", "--nopidfile", f"--print-address={writing}"]
     with (configuration.parent / "log-dbus-daemon-0").open("wb") as log:
