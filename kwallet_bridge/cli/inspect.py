@@ -19,7 +19,8 @@ from kwallet_bridge.cli.passwords import (
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BridgeError, DecryptionError, KwlError, PartialError
 from kwallet_bridge.kwl.describe import describe_folders, describe_value, type_name
-from kwallet_bridge.kwl.files import WalletSource, list_wallet_folders, read_source
+from kwallet_bridge.kwl.files import WalletSource, read_source
+from kwallet_bridge.kwl.folders import list_wallet_folders
 from kwallet_bridge.kwl.gpg import decrypt_with_gpg
 from kwallet_bridge.kwl.header import Header, read_header
 from kwallet_bridge.kwl.reader import WalletFile, read_gpg_wallet, read_wallet

@@ -21,11 +21,12 @@ from kwallet_bridge.cli.sources import (
 )
 from kwallet_bridge.cli.stores import SECRET_SERVICE, SPEC_HELP, StoreOpener
 from kwallet_bridge.cli.text import say
-from kwallet_bridge.cli.wallets import find_wallets
+from kwallet_bridge.cli.wallets import find_wallets, start_without
 from kwallet_bridge.errors import BridgeError, UsageError
 from kwallet_bridge.migrate import report, wishes
 from kwallet_bridge.migrate.discover import find_wallet_files
 from kwallet_bridge.migrate.journal import journal_path, open_journal
+from kwallet_bridge.migrate.pending import same_store
 from kwallet_bridge.migrate.rows import Policy
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.session import Orders, carry_out
@@ -56,6 +57,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--choose", action="store_true", help="with --answers: ask which of the files found to read"
     )
     parser.add_argument("--list", action="store_true", help="only list the wallet files found")
+    parser.add_argument(
+        "--start-without",
+        action="store_true",
+        help="move nothing: have programs served without what the wallets named hold, until their "
+        "files change",
+    )
     add_run_arguments(parser)
 
 
@@ -111,19 +118,37 @@ def _refuse_one_stream_for_two(args: argparse.Namespace) -> None:
         raise UsageError("one descriptor cannot give two things; use fd:N for the other")
 
 
-def _list(*, as_json: bool) -> int:
-    for found in find_wallets(os.environ):
-        if as_json:
+def _list(args: argparse.Namespace) -> int:
+    for found in find_wallets(os.environ, is_served=lambda one: same_store(one, args.to)):
+        if args.json:
             print(json.dumps(found.to_json()))
         else:
             state = f"moved by run {found.run}" if found.run else "not moved"
+            if found.pending:
+                state += "; until it is, programs get an error for what is not in the store"
             say(f"{found.wallet}  {found.file}  {state}")
+    return 0
+
+
+def _start_without(args: argparse.Namespace) -> int:
+    if not args.what:
+        raise UsageError("--start-without takes the names of wallets to do without")
+    for path in start_without(os.environ, args.what):
+        if args.json:
+            print(json.dumps({"type": "started-without", "file": str(path)}))
+        else:
+            say(
+                f"{path}: programs are served without it from now on, until it changes; the file "
+                "stays, and can be moved later"
+            )
     return 0
 
 
 def _execute(args: argparse.Namespace) -> int:
     if args.list:
-        return _list(as_json=args.json)
+        return _list(args)
+    if args.start_without:
+        return _start_without(args)
     ended = end_earlier(args)
     if ended is not None:
         return ended

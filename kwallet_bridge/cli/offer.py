@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from kwallet_bridge.cli.notification import DEFAULT, Notification, notify
-from kwallet_bridge.cli.wallets import find_wallets
+from kwallet_bridge.cli.wallets import count_unmoved
 from kwallet_bridge.errors import WindowError
 from kwallet_bridge.migrate.journal import journal_path
 
@@ -31,7 +31,7 @@ def offer() -> int:
     record = journal_path().with_name("offered")
     if record.exists():
         return 0
-    number = sum(wallet.run is None for wallet in find_wallets(os.environ))
+    number = count_unmoved(os.environ)
     if not number:
         return 0
     texts = load_texts().offer_texts(number)

@@ -17,7 +17,8 @@ from kwallet_bridge.errors import (
     WalletNotFoundError,
 )
 from kwallet_bridge.kwl.attributes import apply_attributes
-from kwallet_bridge.kwl.files import list_wallet_folders, read_source
+from kwallet_bridge.kwl.files import read_source
+from kwallet_bridge.kwl.folders import list_wallet_folders
 from kwallet_bridge.kwl.names import ATTRIBUTES_SUFFIX, WALLET_SUFFIX, decode_stem
 from kwallet_bridge.migrate.coverage import WalletFile, digest_content
 from kwallet_bridge.migrate.running import RunningDaemon, find_daemon

@@ -17,11 +17,13 @@ from kwallet_bridge.bus.incoming import SERVICE_UNKNOWN
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.daemon.asker import OWN_DIALOG, DialogAsker
 from kwallet_bridge.daemon.display import dialog_environ
+from kwallet_bridge.daemon.pending import PendingDecisions, PendingWallets
 from kwallet_bridge.daemon.process import notify
 from kwallet_bridge.daemon.screen import Screen
 from kwallet_bridge.daemon.stores import FileOptions, open_store
 from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, SettingsError
 from kwallet_bridge.kwalletrc import forget_wallet
+from kwallet_bridge.store.gate import GatedStore
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.handles import HandleNumbers
 from kwallet_bridge.wallet.openings import Background
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
     from kwallet_bridge.bus.incoming import IncomingCall
     from kwallet_bridge.daemon.serving import Serving
     from kwallet_bridge.model import WalletName
+    from kwallet_bridge.store.wallets import Store
     from kwallet_bridge.wallet.access import Refusal
+    from kwallet_bridge.wallet.lacking import Lacking
     from kwallet_bridge.wire.peers import PeerProgram
     from kwallet_bridge.wire.secretportal import SecretPortal
 
@@ -74,13 +78,18 @@ class Daemon:
         bus: BusConnection,
         serving: Serving,
         *,
+        store: Store | None = None,
         access_dialog: Sequence[str] = OWN_DIALOG,
         handles: HandleNumbers | None = None,
+        lacking: Lacking | None = None,
     ) -> None:
-        """Put the parts together; nothing is on the bus yet."""
+        """Put the parts together; nothing is on the bus yet.
+
+        ``store`` is what ``serving`` serves from, behind whatever guards it.
+        """
         loop = asyncio.get_running_loop()
         self._bus = bus
-        self._store = store = serving.store
+        self._store = store = store or serving.store
         self._serving = serving
         self._owned: list[str] = []
         self._portal: SecretPortal | None = None
@@ -104,6 +113,7 @@ class Daemon:
             forget=_forget,
             arrival=serving,
             quota=quota,
+            lacking=lacking,
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(bus, vanished=self._vanished)
@@ -226,8 +236,22 @@ async def serve(options: Options) -> None:
     label = read_settings(os.environ).default_wallet
     file = replace(options.file, label=label, bus_address=options.bus_address)
     serving = await open_store(options.store, bus=bus, environ=os.environ, options=file)
-    handles = HandleNumbers(await _bus_id(bus))
-    daemon = Daemon(bus, serving, access_dialog=options.access_dialog, handles=handles)
+    store = serving.store
+    pending = PendingWallets(
+        os.environ,
+        served=lambda: store.destination,
+        bus_address=options.bus_address or os.environ.get("DBUS_SESSION_BUS_ADDRESS", ""),
+        changed=store.distrust,
+    )
+    await pending.refresh()
+    daemon = Daemon(
+        bus,
+        serving,
+        store=GatedStore(store, (pending,)),
+        access_dialog=options.access_dialog,
+        handles=HandleNumbers(await _bus_id(bus)),
+        lacking=PendingDecisions(pending, store, os.environ),
+    )
     await daemon.claim(options.names)
     if options.secret_portal:
         await daemon.serve_secret_portal(options.bus_address)
@@ -236,7 +260,10 @@ async def serve(options: Options) -> None:
     gc.freeze()
     notify("READY=1")
     _log.info("serving %s", ", ".join(options.names))
-    await daemon.run()
+    try:
+        await daemon.run()
+    finally:
+        pending.close()
 
 
 async def _bus_id(bus: BusConnection) -> str:

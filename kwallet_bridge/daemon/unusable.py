@@ -22,6 +22,11 @@ class UnusableBackend:
         self._problem = problem
 
     @property
+    def destination(self) -> str:
+        """Name no store."""
+        return ""
+
+    @property
     def quirks(self) -> Quirks:
         """None in particular."""
         return Quirks()

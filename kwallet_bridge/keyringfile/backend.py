@@ -99,6 +99,11 @@ class KeyringFileBackend:
         self._looking: set[asyncio.Task[None]] = set()
 
     @property
+    def destination(self) -> str:
+        """Name the store as a migration's ``--to`` does."""
+        return f"file:{self._path}"
+
+    @property
     def quirks(self) -> Quirks:
         """What keyring files do their own way."""
         return Quirks(

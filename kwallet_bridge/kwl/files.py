@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import errno
-import os
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import FileUnreadableError, LimitError
@@ -25,6 +23,7 @@ from kwallet_bridge.regular import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from kwallet_bridge.model import WalletName
 
@@ -75,14 +74,6 @@ def read_source(path: Path, *, salt_folders: Iterable[Path] = ()) -> WalletSourc
         attributes[0] if attributes else None,
         salt_is_newer=salt is not None and salt_modified > modified,
     )
-
-
-def list_wallet_folders() -> list[Path]:
-    """Name the folders where KDE's daemons of today keep wallets, there or not."""
-    default = Path.home() / ".local" / "share"
-    data_home = Path(os.environ.get("XDG_DATA_HOME") or default)
-    bases = [data_home if data_home.is_absolute() else default, default]
-    return [base / "kwalletd" for base in dict.fromkeys(bases)]
 
 
 def _read_beside(path: Path, limit: int) -> tuple[bytes, float] | None:

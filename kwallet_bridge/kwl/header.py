@@ -27,7 +27,7 @@ from kwallet_bridge.kwl.formats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kwallet_bridge.model import Folder
 
@@ -53,6 +53,13 @@ class DigestTable:
         """The digest of the first folder's name; empty if there is none."""
         return self.raw[4 : 4 + DIGEST_SIZE]
 
+    def names(self) -> Mapping[bytes, set[bytes]]:
+        """Give the digests of each folder's keys by the digest of its name.
+
+        Of a folder listed twice the last counts, as in the payload.
+        """
+        return _digest_sets(self.raw)
+
     def matches(self, folders: Sequence[Folder]) -> bool:
         """Tell whether the table lists exactly these folders and entries.
 
@@ -76,7 +83,7 @@ class DigestTable:
         names = sum(1 + len(folder.entries) for folder in folders)
         if names > self.folder_count + self.entry_count:
             return False
-        return _digest_sets(self.raw) == {
+        return self.names() == {
             digest_name(folder.name): {digest_name(entry.key) for entry in folder.entries}
             for folder in folders
         }
@@ -183,7 +190,7 @@ def _check_body(size: int, table: DigestTable, offset: int) -> None:
 
 
 def _digest_sets(raw: bytes) -> dict[bytes, set[bytes]]:
-    """Take a checked table apart; of a folder listed twice the last counts, as in the payload."""
+    """Take a checked table apart."""
     sets: dict[bytes, set[bytes]] = {}
     offset = 4
     while offset < len(raw):

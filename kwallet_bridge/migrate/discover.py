@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.kwl.files import list_wallet_folders
+from kwallet_bridge.kwl.folders import list_wallet_folders
 from kwallet_bridge.kwl.names import SALT_SUFFIX, WALLET_SUFFIX, decode_stem
 
 if TYPE_CHECKING:

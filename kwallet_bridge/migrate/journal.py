@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 FILE_NAME = "migrations.jsonl"
 VERSION = 2
+RUNNING = "running"
 UNDONE = "undone"
-_NOT_DONE = frozenset({"running", UNDONE})
+_NOT_DONE = frozenset({RUNNING, UNDONE})
 _KEPT = frozenset({"run", "covered", "undoing", "end"})
 """Lines that stay when a run's names are forgotten."""
 _SYNC_ROWS = 64
@@ -68,7 +69,7 @@ class RunRecord:
     keyed: list[WalletName] = field(default_factory=list)
     """Wallets where its key was about to be put; what it meant to write there came after."""
     ended: int = 0
-    state: str = "running"
+    state: str = RUNNING
     by_place: dict[Place, Intent] = field(default_factory=dict)
     version: int = VERSION
     """Of the program that began it: 1 noted nothing of what is covered."""
@@ -84,7 +85,7 @@ class RunRecord:
     @property
     def is_open(self) -> bool:
         """Tell whether the run was cut off before its end, so that it can go on."""
-        return self.state == "running" and not self.undoing
+        return self.state == RUNNING and not self.undoing
 
     @property
     def wallets(self) -> list[WalletName]:

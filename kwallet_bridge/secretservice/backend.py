@@ -64,6 +64,11 @@ class SecretServiceBackend:
         )
 
     @property
+    def destination(self) -> str:
+        """Name the store as a migration's ``--to`` does."""
+        return "secret-service"
+
+    @property
     def quirks(self) -> Quirks:
         """The provider's row; before the first successful call the most careful one."""
         provider = self._link.current

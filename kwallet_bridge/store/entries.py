@@ -86,6 +86,16 @@ class EntryStore:
         self._ready.clear()
         self._directory.configure(settings)
 
+    @property
+    def destination(self) -> str:
+        """Name the store as a migration's ``--to`` does."""
+        return self._backend.destination
+
+    def distrust(self) -> None:
+        """Take nothing for absent that was known to be so."""
+        for site in self._sites.values():
+            site.index.forget_absences()
+
     # --- wallets --------------------------------------------------------------------------------
 
     async def is_reachable(self) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from kwallet_bridge.errors import ElsewhereError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from kwallet_bridge.model import FolderName, Key, WalletName
@@ -34,6 +34,9 @@ class Expectation(Protocol):
         Raises:
             ElsewhereError: The names cannot be recognised.
         """
+
+    def was_begun(self, folder: FolderName, key: Key) -> bool:
+        """Tell whether a write of this entry may have been cut off, so that it is there empty."""
 
     def has_more_folders(self, known: Iterable[FolderName]) -> bool:
         """Tell whether there may be folders besides the known ones."""
@@ -63,10 +66,16 @@ class NameDigests:
         digest: Callable[[str], bytes],
         folders: Mapping[bytes, AbstractSet[bytes]],
         advice: str,
+        *,
+        begun: Container[tuple[str, str]] = (),
     ) -> None:
-        """Recognise a name by ``digest``; ``folders`` maps each folder to its keys."""
+        """Recognise a name by ``digest``; ``folders`` maps each folder to its keys.
+
+        ``begun`` holds the folders and keys of entries whose write may have been cut off.
+        """
         self._digest = digest
         self._folders = folders
+        self._begun = begun
         self.advice = advice
 
     def may_hold(self, folder: FolderName, key: Key | None = None) -> bool:
@@ -75,6 +84,10 @@ class NameDigests:
         return keys is not None and (key is None or self._digest(key) in keys)
 
     holds = may_hold
+
+    def was_begun(self, folder: FolderName, key: Key) -> bool:
+        """Tell whether a write of this entry may have been cut off."""
+        return (folder, key) in self._begun
 
     def has_more_folders(self, known: Iterable[FolderName]) -> bool:
         """Tell whether there are folders besides the known ones."""
@@ -92,9 +105,10 @@ class NameDigests:
 class HiddenNames:
     """Expects anything: what is there cannot be told apart from what is not."""
 
-    def __init__(self, advice: str) -> None:
-        """Give ``advice`` to whoever asks."""
+    def __init__(self, advice: str, *, begun: Container[tuple[str, str]] = ()) -> None:
+        """Give ``advice`` to whoever asks; ``begun`` as for :class:`NameDigests`."""
         self.advice = advice
+        self._begun = begun
 
     def may_hold(self, folder: FolderName, key: Key | None = None) -> bool:  # noqa: ARG002  anything
         """Tell that it may."""
@@ -104,6 +118,10 @@ class HiddenNames:
         """Refuse to tell."""
         del folder, key
         raise ElsewhereError(self.advice)
+
+    def was_begun(self, folder: FolderName, key: Key) -> bool:
+        """Tell whether a write of this entry may have been cut off."""
+        return (folder, key) in self._begun
 
     def has_more_folders(self, known: Iterable[FolderName]) -> bool:  # noqa: ARG002  anything
         """Tell that there may be more."""

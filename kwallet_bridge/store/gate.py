@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.wallets import Store, StoreEvent, StoreSettings, WalletState
 
 _T = TypeVar("_T")
+_HOLLOW = frozenset({b"", b"\0\0\0\0", b"\xff\xff\xff\xff"})
+"""The bytes of nothing: of a stream, an empty text or map, a null text."""
 _ATTEMPTS = 3  # questions to the store while what is expected of it changes
 
 
@@ -39,6 +41,15 @@ class GatedStore:
     def configure(self, settings: StoreSettings) -> None:
         """Use other settings from now on."""
         self._store.configure(settings)
+
+    @property
+    def destination(self) -> str:
+        """Name the store as a migration's ``--to`` does."""
+        return self._store.destination
+
+    def distrust(self) -> None:
+        """Take nothing for absent that was known to be so."""
+        self._store.distrust()
 
     def canonical(self, wallet: WalletName) -> WalletName:
         """Give the name under which a wallet is listed, of several it answers to."""
@@ -150,19 +161,22 @@ class GatedStore:
         """Read one entry, unless it would be told absent wrongly."""
         if not self._expected(wallet):
             return await self._store.read(wallet, folder, key)
-        return await self._whole(
-            wallet,
-            lambda: self._store.read(wallet, folder, key),
-            lambda one, found: found is None and one.may_hold(folder, key),
-        )
+        found, short = await self._find_value(wallet, folder, key)
+        _refuse(short)
+        return found
 
     async def read_many(
         self, wallet: WalletName, folder: FolderName, wanted: Callable[[Key, EntryType], bool]
     ) -> Mapping[Key, Entry]:
         """Read entries of a folder, unless some would be left out, wanted or not: nobody knows."""
-        if self._expected(wallet):
-            await self.list_entries(wallet, folder)
-        return await self._store.read_many(wallet, folder, wanted)
+        if not self._expected(wallet):
+            return await self._store.read_many(wallet, folder, wanted)
+        await self.list_entries(wallet, folder)
+        return await self._whole(
+            wallet,
+            lambda: self._store.read_many(wallet, folder, wanted),
+            lambda one, found: any(_is_hollow(one, folder, *each) for each in found.items()),
+        )
 
     async def read_item(
         self, wallet: WalletName, attributes: Mapping[str, str]
@@ -189,8 +203,8 @@ class GatedStore:
 
     async def write(self, wallet: WalletName, folder: FolderName, key: Key, entry: Entry) -> bool:
         """Write an entry, unless its place is to be filled from elsewhere."""
-        if self._expected(wallet):
-            _refuse((await self._find_entry(wallet, folder, key))[1])
+        if any(one.may_hold(folder, key) for one in self._expected(wallet)):
+            _refuse((await self._find_value(wallet, folder, key))[1])
         return await self._store.write(wallet, folder, key, entry)
 
     async def remove(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
@@ -238,6 +252,8 @@ class GatedStore:
             await self._refresh()
             if self._expected(wallet) == expected:
                 break
+            # Whoever moved it is done; the store's signals of that may still be on their way.
+            self._store.distrust()
         return answer, short
 
     async def _whole(
@@ -268,6 +284,17 @@ class GatedStore:
             lambda one, found: not found and one.may_hold(folder, key),
         )
 
+    async def _find_value(
+        self, wallet: WalletName, folder: FolderName, key: Key
+    ) -> tuple[Entry | None, Expectation | None]:
+        return await self._ask(
+            wallet,
+            lambda: self._store.read(wallet, folder, key),
+            lambda one, found: (
+                one.may_hold(folder, key) if found is None else _is_hollow(one, folder, key, found)
+            ),
+        )
+
     async def _refuse_removal(
         self, wallet: WalletName, concerns: Callable[[Expectation], bool]
     ) -> None:
@@ -278,6 +305,11 @@ class GatedStore:
     async def _refresh(self) -> None:
         for source in self._sources:
             await source.refresh()
+
+
+def _is_hollow(expected: Expectation, folder: FolderName, key: Key, entry: Entry) -> bool:
+    """Tell whether an entry may be one whose value a migration that was cut off did not bring."""
+    return entry.value.reveal() in _HOLLOW and expected.was_begun(folder, key)
 
 
 def _refuse(short: Expectation | None) -> None:

@@ -48,6 +48,11 @@ class MemoryBackend(MemoryProvider):
     # --- ItemBackend ----------------------------------------------------------------------------
 
     @property
+    def destination(self) -> str:
+        """Name the store as a migration's ``--to`` does."""
+        return "memory"
+
+    @property
     def quirks(self) -> Quirks:
         """What this provider does its own way."""
         return self._quirks

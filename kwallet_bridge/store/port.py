@@ -169,6 +169,10 @@ class ItemBackend(Protocol):
     """
 
     @property
+    def destination(self) -> str:
+        """Name the store as a migration's ``--to`` does."""
+
+    @property
     def quirks(self) -> Quirks:
         """The provider's row; valid after the first successful call."""
 

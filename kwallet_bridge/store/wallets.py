@@ -107,6 +107,13 @@ class Store(Protocol):
     def configure(self, settings: StoreSettings) -> None:
         """Use other settings from now on."""
 
+    @property
+    def destination(self) -> str:
+        """Name the store as a migration's ``--to`` does."""
+
+    def distrust(self) -> None:
+        """Take nothing for absent that was known to be so: another program has just moved it in."""
+
     def canonical(self, wallet: WalletName) -> WalletName:
         """Give the name under which a wallet is listed, of several it answers to."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import (
     AccessDeniedError,
     BridgeError,
+    ElsewhereError,
     WalletNotFoundError,
 )
 from kwallet_bridge.model import AppId, Handle, WalletName
@@ -23,6 +24,7 @@ from kwallet_bridge.wallet.access import AccessRules, Refusal
 from kwallet_bridge.wallet.admission import Admission
 from kwallet_bridge.wallet.arrival import AlwaysThere, Arrival
 from kwallet_bridge.wallet.idle import IdleWatch
+from kwallet_bridge.wallet.lacking import LackingNothing
 from kwallet_bridge.wallet.openings import Background, Openings
 from kwallet_bridge.wallet.questions import OrderlyAsker, Questions
 from kwallet_bridge.wallet.quota import Quota
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.config import Settings
     from kwallet_bridge.model import FolderName, Key
     from kwallet_bridge.wallet.access import Asker
+    from kwallet_bridge.wallet.lacking import Lacking
     from kwallet_bridge.wallet.state import OpenWallet
 
 CLOSED = 0
@@ -63,6 +66,7 @@ class WalletService:
         forget: Callable[[WalletName], Awaitable[None]] = _forget_nothing,
         arrival: Arrival | None = None,
         quota: Quota | None = None,
+        lacking: Lacking | None = None,
     ) -> None:
         """Serve from ``store``; ``read_settings`` reads kwalletrc afresh.
 
@@ -70,9 +74,11 @@ class WalletService:
         ``refused`` is told of each open that was denied.
         ``forget`` drops what was decided about a wallet that is deleted.
         ``quota`` bounds what waits for each caller, with whatever else it bounds.
+        ``lacking`` is asked at each open about what a wallet lacks.
         """
         self._refused = refused
         self._forget = forget
+        self._lacking = lacking or LackingNothing()
         self._loop = asyncio.get_running_loop()
         self._store = store
         self._arrival = arrival or AlwaysThere(store)
@@ -188,6 +194,9 @@ class WalletService:
                 seconds = self._loop.time() - started
                 self._refused(Refusal(caller, wallet, appid, seconds, answered=answered))
             _log.info("an open failed: %s", type(error).__name__)
+            if isinstance(error, ElsewhereError) and not answered:
+                self._tell(events.WalletAsyncOpened(transaction, handle))
+                raise
         self._tell(events.WalletAsyncOpened(transaction, handle))
         return handle
 
@@ -201,6 +210,7 @@ class WalletService:
         wallet = self._store.canonical(wallet)
         if self._access.denied(wallet, appid):
             raise AccessDeniedError("kwalletrc denies this application the wallet")
+        await self._lacking.check(wallet)
         known = opened is not None and opened.has_session(appid)
         if opened is None:
             await self._questions.ask(
@@ -209,6 +219,7 @@ class WalletService:
         await self._admission.prepare(wallet)
         if not await self._access.allows(wallet, appid, caller, known=known):
             raise AccessDeniedError("the application was denied the wallet")
+        await self._lacking.settle(wallet)
         # While a person was asked the wallet may have been closed, and opened anew.
         current = self._wallets.by_name(wallet)
         if current is None:

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import wallet_files
 from support.notifications import Notifications
 from support.paths import ROOT
 
@@ -67,6 +68,18 @@ def test_without_wallets_nothing_is_offered_or_remembered(
     desktop.wait()
     desktop.close_it()
     assert process.wait(30) == 0
+
+
+def test_wallets_with_nothing_to_move_are_not_offered(
+    bus: PrivateBus, desktop: Notifications
+) -> None:
+    """PAM's empty wallet, and one that a person does without, show nothing."""
+    wallet_files.place_wallet(bus.data, {})
+    wallet_files.place_wallet(bus.data, {"F": {"k": "v"}}, name="work")
+    command = [sys.executable, "-m", "kwallet_bridge", "migrate", "--start-without", "work"]
+    bus.run(command, env={"PYTHONPATH": str(ROOT)})
+    assert start_offer(bus).wait(30) == 0
+    assert desktop.none_came()
 
 
 def test_the_offer_waits_for_the_desktop(bus: PrivateBus) -> None:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kwallet_bridge.store.expected import ExpectationSource
+    from kwallet_bridge.store.wallets import Store
     from kwallet_bridge.wallet import events
     from kwallet_bridge.wallet.access import Asker
+    from kwallet_bridge.wallet.lacking import Lacking
 
 APP = AppId("app")
 OTHER = AppId("other")
@@ -46,13 +48,15 @@ class Served:
     backend: MemoryBackend = field(default_factory=MemoryBackend)
     sources: Sequence[ExpectationSource] = ()
     quota: Quota = field(default_factory=Quota)
+    lacking: Callable[[Store], Lacking] | None = None
     told: list[events.Event] = field(default_factory=list)
     forgotten: list[WalletName] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Put the parts together, as the daemon does."""
         loop = asyncio.get_running_loop()
-        self.store = GatedStore(EntryStore(self.backend), self.sources)
+        self.inner = EntryStore(self.backend)
+        self.store = GatedStore(self.inner, self.sources)
         self.wallets = OpenWallets()
         self.service = WalletService(
             store=self.store,
@@ -62,6 +66,7 @@ class Served:
             asker=self.asker,
             forget=self._forget,
             quota=self.quota,
+            lacking=self.lacking(self.inner) if self.lacking else None,
         )
         self.contents = Contents(
             store=self.store, wallets=self.wallets, tell=self.told.append, clock=loop.time

@@ -12,7 +12,8 @@ from support.vectors import Vector, load_vector, load_vectors
 
 from kwallet_bridge.errors import GpgError, LimitError
 from kwallet_bridge.kwl import files
-from kwallet_bridge.kwl.files import list_wallet_folders, read_source
+from kwallet_bridge.kwl.files import read_source
+from kwallet_bridge.kwl.folders import list_wallet_folders
 from kwallet_bridge.kwl.gpg import decrypt_with_gpg
 from kwallet_bridge.kwl.names import decode_stem, encode_name
 

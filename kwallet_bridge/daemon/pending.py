@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon's eye on wallet files that were not moved yet, and who decides what becomes of them.
+
+Files are looked at in a worker thread: where the kernel says that something changed, at each open,
+and before a call is refused. So a migration in a terminal needs no restart of the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from kwallet_bridge.errors import BridgeError, ElsewhereError
+from kwallet_bridge.shared import SharedRun, join_or_start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from kwallet_bridge.keyringfile.watch import FolderWatch
+    from kwallet_bridge.migrate.pending import PendingWallet
+    from kwallet_bridge.model import WalletName
+    from kwallet_bridge.statefile import State
+    from kwallet_bridge.store.expected import Expectation
+    from kwallet_bridge.store.wallets import Store
+
+CANNOT_LIST: Final = (
+    "the folder of KDE's wallet files cannot be read, so nobody can tell whether something in it was"
+    " not moved yet; kwallet-bridge doctor shows the folder"
+)
+_log = logging.getLogger(__name__)
+
+
+class Decision(Enum):
+    """What a person, or a source that needs none, made of a pending wallet file."""
+
+    MOVED = "moved"
+    """A run finished; the journal says so."""
+    LATER = "later"
+    WITHOUT = "without"
+    """Start without it, until the file changes."""
+
+
+class PendingAsker(Protocol):
+    """Decides about pending wallets: moves them, or asks somebody."""
+
+    async def decide(self, wallet: PendingWallet) -> Decision:
+        """Return what was decided. Once per file at a time; cancelled when nobody waits any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a look found, and by what the next look knows whether it would find the same."""
+
+    signature: tuple[object, ...] | None = None
+    pending: tuple[PendingWallet, ...] = ()
+    asks_state: bool = False
+    """Whether the state file has a word in it."""
+    readable: bool = True
+
+
+class PendingWallets:
+    """Knows which wallet files are pending for the store that serves: what the name gate goes by."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        served: Callable[[], str],
+        bus_address: str = "",
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Know nothing before :meth:`refresh`.
+
+        ``served`` names the store that serves as a migration's ``--to`` does, on the bus at
+        ``bus_address``. ``changed`` is called when something else is pending than before.
+        """
+        self._environ = environ
+        self._served = served
+        self._bus_address = bus_address
+        self._changed = changed
+        self._lock = asyncio.Lock()
+        self._seen = _Seen()
+        self._watches: dict[Path, FolderWatch] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def pending(self) -> Sequence[PendingWallet]:
+        """What was pending at the last look."""
+        return self._seen.pending
+
+    @property
+    def readable(self) -> bool:
+        """Whether the wallets' folder could be listed; else what was pending before counts on."""
+        return self._seen.readable
+
+    def close(self) -> None:
+        """Look no more."""
+        for watch in self._watches.values():
+            watch.close()
+        self._watches.clear()
+        for task in self._tasks:
+            task.cancel()
+
+    # --- what the gate asks ---------------------------------------------------------------------
+
+    def wallets(self) -> Sequence[WalletName]:
+        """Name the wallets something is pending of."""
+        pending = self._seen.pending
+        return [one.wallet for one in pending] if pending else ()
+
+    def expected(self, wallet: WalletName) -> Sequence[Expectation]:
+        """Give what is pending of a wallet."""
+        return [one.expectation for one in self._seen.pending if one.wallet == wallet]
+
+    async def refresh(self) -> None:
+        """Look again; files that did not change are not read again."""
+        async with self._lock:
+            seen = await self._look(self._seen)
+            if seen.signature and self._watch():
+                # What came after the look and before the watch is found by another look.
+                seen = await self._look(seen)
+            before, self._seen = self._seen, seen
+        if seen.pending != before.pending:
+            _log.info("%d wallet files are pending", len(seen.pending))
+            self._changed()
+
+    async def _look(self, before: _Seen) -> _Seen:
+        work = partial(_look, before, self._environ, self._served(), self._bus_address)
+        return await asyncio.get_running_loop().run_in_executor(None, work)
+
+    # --- what the kernel tells ------------------------------------------------------------------
+
+    def _watch(self) -> bool:
+        """Watch the folders of wallets, journal and state; tells whether a watch was begun."""
+        # Who has no wallet files needs none of this.
+        from kwallet_bridge.keyringfile.watch import FolderWatch  # noqa: PLC0415
+        from kwallet_bridge.kwl.folders import list_wallet_folders  # noqa: PLC0415
+        from kwallet_bridge.migrate.journal import journal_path  # noqa: PLC0415
+
+        begun = False
+        for folder in (list_wallet_folders()[0], journal_path().parent):
+            watch = self._watches.get(folder)
+            if watch is None:
+                watch = self._watches[folder] = FolderWatch(folder, self._hear)
+            begun = watch.start() or begun
+        return begun
+
+    def _hear(self, _: set[str]) -> None:
+        task = asyncio.get_running_loop().create_task(self.refresh())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _look(before: _Seen, environ: Mapping[str, str], served: str, bus_address: str) -> _Seen:
+    """Look at the files; blocking."""
+    signature = _sign(environ, served, with_state=before.asks_state)
+    if signature == before.signature and before.readable:
+        return before
+    if not signature:
+        return _Seen(signature)
+    from kwallet_bridge.migrate.journal import journal_path  # noqa: PLC0415  as in _watch
+    from kwallet_bridge.migrate.pending import find_pending, same_store  # noqa: PLC0415
+    from kwallet_bridge.statefile import state_path  # noqa: PLC0415
+
+    try:
+        found = find_pending(
+            journal=journal_path(),
+            state=state_path(environ),
+            is_served=lambda destination: same_store(destination, served, bus_address=bus_address),
+        )
+    except BridgeError as error:
+        _log.warning("pending wallets cannot be looked for: %s", type(error).__name__)
+        return _Seen(signature, before.pending, before.asks_state, readable=False)
+    same = [one.identity for one in found.pending] == [one.identity for one in before.pending]
+    return _Seen(signature, before.pending if same else found.pending, found.asked_state)
+
+
+def _sign(environ: Mapping[str, str], served: str, *, with_state: bool) -> tuple[object, ...]:
+    """Describe the files without reading them; empty if there is no wallet file."""
+    from kwallet_bridge.kwl.folders import list_wallet_folders  # noqa: PLC0415  as in PendingWallets
+    from kwallet_bridge.kwl.names import WALLET_SUFFIX  # noqa: PLC0415
+
+    folder = list_wallet_folders()[0]
+    try:
+        with os.scandir(folder) as listed:
+            names = sorted(each.name for each in listed if each.name.endswith(WALLET_SUFFIX))
+    except FileNotFoundError:
+        if not folder.is_symlink():
+            return ()
+        names = None
+    except OSError:
+        names = None
+    if names is not None and not names:
+        return ()
+    from kwallet_bridge.migrate.journal import journal_path  # noqa: PLC0415
+    from kwallet_bridge.statefile import state_path  # noqa: PLC0415
+
+    paths = [folder / name for name in names or ()]
+    others = [journal_path(), *([state_path(environ)] if with_state else [])]
+    return (served, names is None, *((str(path), *_stat(path)) for path in (*paths, *others)))
+
+
+def _stat(path: Path) -> tuple[int, ...]:
+    with suppress(OSError):
+        seen = path.stat()
+        return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    return ()
+
+
+class PendingDecisions:
+    """Lets an open wait until it is decided what becomes of the wallet's pending files."""
+
+    def __init__(
+        self,
+        wallets: PendingWallets,
+        store: Store,
+        environ: Mapping[str, str],
+        *,
+        asker: PendingAsker | None = None,
+    ) -> None:
+        """Ask ``asker`` about what ``store`` lacks; without one, nobody can be asked."""
+        self._wallets = wallets
+        self._store = store
+        self._environ = environ
+        self._asker = asker
+        self._put_off: set[object] = set()
+        self._asking: dict[str, SharedRun[None]] = {}
+
+    async def check(self, wallet: WalletName) -> None:
+        """Refuse a wallet that cannot be served whatever a person says, before anybody is asked."""
+        await self._wallets.refresh()
+        if not self._wallets.readable:
+            raise ElsewhereError(CANNOT_LIST)
+        if self._asker is None:
+            self._refuse_hidden(wallet)
+
+    async def settle(self, wallet: WalletName) -> None:
+        """Return once an unlocked wallet may be served, perhaps behind the name gate."""
+        if self._asker is None:
+            return
+        for one in self._pending_of(wallet):
+            if await self._is_worth_asking(one, wallet):
+                work = partial(self._decide, self._asker, one)
+                await join_or_start(self._asking, str(one.path), work)
+        self._refuse_hidden(wallet)
+
+    def _refuse_hidden(self, wallet: WalletName) -> None:
+        for one in self._pending_of(wallet):
+            if one.hides_names:
+                raise ElsewhereError(one.why.value)
+
+    def _pending_of(self, wallet: WalletName) -> list[PendingWallet]:
+        return [
+            one
+            for one in self._wallets.pending
+            if wallet in (one.wallet, self._store.canonical(one.wallet))
+        ]
+
+    async def _is_worth_asking(self, one: PendingWallet, wallet: WalletName) -> bool:
+        """Tell whether something is lacking that nobody said "later" to, nor took back."""
+        if one.undone or one.identity in self._put_off:
+            return False
+        folders = await self._store.list_folders(wallet)
+        if one.expectation.has_more_folders(folders):
+            return True
+        for folder in folders:
+            if one.expectation.has_more_keys(
+                folder, await self._store.list_entries(wallet, folder)
+            ):
+                return True
+        return False
+
+    async def _decide(self, asker: PendingAsker, one: PendingWallet) -> None:
+        decision = await asker.decide(one)
+        if decision is Decision.LATER:
+            self._put_off.add(one.identity)
+        elif decision is Decision.WITHOUT:
+            work = partial(_note_without, self._environ, one)
+            await asyncio.get_running_loop().run_in_executor(None, work)
+        await self._wallets.refresh()
+
+
+def _note_without(environ: Mapping[str, str], one: PendingWallet) -> None:
+    from kwallet_bridge.statefile import state_path, update  # noqa: PLC0415  as in _watch
+
+    def change(state: State) -> State:
+        return state.with_declined(str(one.path), one.declined())
+
+    update(state_path(environ), change)

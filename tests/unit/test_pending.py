@@ -1,0 +1,472 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which wallet files are pending, and how the daemon notices that this changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from support.services import APP, WALLET, Served, until
+from support.wallet_files import place_bytes, place_gpg_wallet, place_wallet
+
+from kwallet_bridge import qtstream
+from kwallet_bridge.daemon.pending import Decision, PendingDecisions, PendingWallets
+from kwallet_bridge.errors import ElsewhereError
+from kwallet_bridge.migrate.coverage import WalletFile, digest_content
+from kwallet_bridge.migrate.journal import journal_path, open_journal
+from kwallet_bridge.migrate.pending import Why, decline, find_pending, same_store
+from kwallet_bridge.migrate.rows import Action, Kind, Place
+from kwallet_bridge.model import Entry, EntryType, FolderName, Handle, Key, WalletName
+from kwallet_bridge.secret import Secret
+from kwallet_bridge.statefile import state_path, update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from kwallet_bridge.migrate.coverage import Gap
+    from kwallet_bridge.migrate.pending import PendingWallet
+
+CONTENT = {"Chromium Keys": {"Chromium Safe Storage": "old"}, "Passwords": {}}
+FOLDER, KEY = FolderName("Chromium Keys"), Key("Chromium Safe Storage")
+MEMORY = "memory"
+
+
+@pytest.fixture(autouse=True)
+def data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of our own; gives the folder of its data."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("data", "state", "config"):
+        monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / name))
+    return tmp_path / "data"
+
+
+def _pending(destination: str = MEMORY) -> Sequence[PendingWallet]:
+    found = find_pending(
+        journal=journal_path(),
+        state=state_path(os.environ),
+        is_served=lambda one: one == destination,
+    )
+    return found.pending
+
+
+def _why(destination: str = MEMORY) -> list[Why]:
+    return [one.why for one in _pending(destination)]
+
+
+def _move(path: Path, *, lacking: tuple[Gap, ...] = (), wallet: WalletName = WALLET) -> str:
+    """Note a finished run, as the migrator does; gives its name."""
+    source = str(path.absolute())
+    with open_journal(journal_path()) as journal:
+        run = journal.begin(MEMORY, [source])
+        file = WalletFile(source, wallet, digest_content(path.read_bytes()))
+        journal.note_covered(MEMORY, run, [(file, lacking)])
+        journal.end(run, "finished")
+        return run.id
+
+
+def _do_without(path: Path) -> None:
+    update(state_path(os.environ), lambda state: state.with_declined(str(path), decline(path)))
+
+
+# --- what is pending ----------------------------------------------------------------------------
+
+
+def test_no_folder_and_no_wallet_are_nothing(data_home: Path) -> None:
+    """Whoever never used KDE has nothing pending."""
+    assert _why() == []
+    (data_home / "kwalletd").mkdir(parents=True)
+    (data_home / "kwalletd" / "kdewallet.salt").write_bytes(b"salt")
+    (data_home / "kwalletd" / "kdewallet.kwl.AbC123").write_bytes(b"a broken save")
+    (data_home / "kwalletd" / "folder.kwl").mkdir()
+    os.mkfifo(data_home / "kwalletd" / "pipe.kwl")
+    assert _why() == []
+
+
+def test_wallets_without_entries_are_nothing(data_home: Path) -> None:
+    """PAM's wallet of 60 bytes, and one with KDE's two empty folders."""
+    assert place_wallet(data_home, {}).stat().st_size == 60
+    place_wallet(data_home, {"Passwords": {}, "Form Data": {}}, name="work")
+    assert _why() == []
+
+
+def test_a_wallet_with_entries_is_pending(data_home: Path) -> None:
+    """Its table tells which, and which are not there."""
+    place_wallet(data_home, CONTENT, name="a;2Fb")
+    (one,) = _pending()
+    assert (one.why, one.wallet, one.undone) == (Why.NOT_MOVED, "a/b", False)
+    assert one.expectation.holds(FOLDER, KEY)
+    assert one.expectation.holds(FolderName("Passwords"))
+    assert not one.expectation.holds(FOLDER, Key("other"))
+    assert not one.expectation.holds(FolderName("other"))
+
+
+def test_only_the_folder_of_todays_daemons_counts(data_home: Path, tmp_path: Path) -> None:
+    """Wallets of KDE 4, backups, and those of another data folder hold nobody up."""
+    place_wallet(tmp_path / ".local" / "share", CONTENT)
+    old = place_wallet(data_home, CONTENT)
+    target = tmp_path / ".kde" / "share" / "apps" / "kwallet" / "kdewallet.kwl"
+    target.parent.mkdir(parents=True)
+    old.rename(target)
+    assert _why() == []
+
+
+def test_what_cannot_be_read_is_never_taken_for_nothing(data_home: Path) -> None:
+    """GnuPG's, empty, cut, foreign and newer files, and links that lead nowhere."""
+    place_gpg_wallet(data_home, name="gpg")
+    whole = place_wallet(data_home, CONTENT, name="x").read_bytes()
+    place_bytes(data_home, b"", name="a-empty")
+    place_bytes(data_home, whole[:59], name="b-cut")
+    place_bytes(data_home, b"\0" * 100, name="c-foreign")
+    place_bytes(data_home, whole[:13] + b"\x07" + whole[14:], name="d-newer")
+    (data_home / "kwalletd" / "e-link.kwl").symlink_to("/nowhere/at/all.kwl")
+    (data_home / "kwalletd" / "x.kwl").unlink()
+    assert _why() == [Why.UNREADABLE] * 5 + [Why.GPG]
+    assert all(one.hides_names for one in _pending())
+
+
+def test_a_wallet_that_was_moved_is_not_pending(data_home: Path) -> None:
+    """For the store it was moved into, under its own name, with the content it had."""
+    path = place_wallet(data_home, CONTENT)
+    run = _move(path)
+    assert _why() == []
+    assert _why("another store") == [Why.NOT_MOVED]
+    os.utime(path, ns=(1, 1))
+    assert _why() == []
+    place_wallet(data_home, CONTENT | {"New": {"k": "v"}})
+    assert _why() == [Why.NOT_MOVED]
+    place_wallet(data_home, CONTENT)
+    assert _why() == []
+    path.rename(path.with_name("work.kwl"))
+    assert _why() == [Why.NOT_MOVED]
+    with open_journal(journal_path()) as journal:
+        journal.end(journal.runs[run], "confirmed")
+        journal.forget_names(journal.runs[run])
+    path.with_name("work.kwl").rename(path)
+    assert _why() == []
+
+
+def test_what_a_store_could_not_keep_is_still_expected(data_home: Path) -> None:
+    """And nothing else of the wallet: that is the store's own from now on."""
+    _move(place_wallet(data_home, CONTENT), lacking=((FOLDER, KEY),))
+    (one,) = _pending()
+    assert one.why is Why.LEFT_OUT
+    assert one.expectation.holds(FOLDER, KEY)
+    assert not one.expectation.holds(FolderName("Passwords"))
+
+
+def test_a_run_that_was_cut_off_or_taken_back_moved_nothing(data_home: Path) -> None:
+    """What it may have left empty is known, and that a person took it back."""
+    path = place_wallet(data_home, CONTENT)
+    place = Place(WALLET, Kind.ENTRY, folder=FOLDER, key=KEY)
+    with open_journal(journal_path()) as journal:
+        run = journal.begin(MEMORY, [str(path)])
+        journal.intend(run, [(place, Action.CREATE, "00")])
+    (one,) = _pending()
+    assert (one.why, one.undone) == (Why.NOT_MOVED, False)
+    assert one.expectation.was_begun(FOLDER, KEY)
+    assert not one.expectation.was_begun(FOLDER, Key("other"))
+    with open_journal(journal_path()) as journal:
+        journal.note_undoing(journal.runs[run.id])
+        assert _why() == [Why.NOT_MOVED]
+        journal.end(journal.runs[run.id], "undone")
+    (one,) = _pending()
+    assert one.undone
+
+
+def test_runs_of_the_first_journals_count(data_home: Path) -> None:
+    """They moved what the file was when they began: an older file, not one that was saved since."""
+    path = place_wallet(data_home, CONTENT)
+    now = int(time.time())
+    lines = [
+        {"type": "run", "version": 1, "run": "r", "at": now, "to": MEMORY, "from": [str(path)]},
+        {"type": "end", "run": "r", "state": "finished", "at": now},
+    ]
+    journal_path().parent.mkdir(parents=True)
+    journal_path().write_text("".join(json.dumps(line) + "\n" for line in lines))
+    os.utime(path, (now - 5, now - 5))
+    assert _why() == []
+    os.utime(path, (now + 5, now + 5))
+    assert _why() == [Why.NOT_MOVED]
+
+
+@pytest.mark.parametrize("kind", ["wallet", "gpg", "damaged"])
+def test_doing_without_lasts_until_the_file_changes(data_home: Path, kind: str) -> None:
+    """A decision is about the file as it was."""
+    place: dict[str, Callable[[], Path]] = {
+        "wallet": lambda: place_wallet(data_home, CONTENT),
+        "gpg": lambda: place_gpg_wallet(data_home),
+        "damaged": lambda: place_bytes(data_home, b"damaged"),
+    }
+    path = place[kind]()
+    assert len(_why()) == 1
+    _do_without(path)
+    assert _why() == []
+    os.utime(path, (1, 1))
+    assert len(_why()) == 1
+
+
+def test_without_a_journal_nothing_counts_as_moved(data_home: Path) -> None:
+    """Nor as declined without a state file: a damaged record opens no gate."""
+    moved = place_wallet(data_home, CONTENT)
+    _move(moved)
+    declined = place_wallet(data_home, CONTENT | {"N": {"n": "n"}}, name="work")
+    _do_without(declined)
+    assert _why() == []
+    journal_path().write_text("{oops\n")
+    assert len(_why()) == 1
+    state_path(os.environ).write_text("oops")
+    assert len(_why()) == 2
+
+
+def test_stores_go_by_several_names(tmp_path: Path) -> None:
+    """A file is one file by whatever way it was named, and the bus has an address."""
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert same_store(f"file:{tmp_path}/link", f"file:{tmp_path}/real")
+    assert same_store(f"oo7-file:{tmp_path}/real", f"file:{tmp_path}/real")
+    assert same_store("file:~/real", f"file:{tmp_path}/real")
+    assert not same_store("file:real", f"file:{tmp_path}/real")
+    assert same_store("secret-service", "secret-service")
+    assert same_store("secret-service@unix:x", "secret-service", bus_address="unix:x")
+    assert not same_store("secret-service@unix:y", "secret-service", bus_address="unix:x")
+    assert not same_store(f"file:{tmp_path}/real", "secret-service")
+
+
+# --- the daemon ---------------------------------------------------------------------------------
+
+
+class Answers:
+    """Decides what it was told to, and counts."""
+
+    def __init__(self, *answers: Decision, act: Callable[[PendingWallet], object]) -> None:
+        self.answers = list(answers)
+        self.asked: list[PendingWallet] = []
+        self.act = act
+
+    async def decide(self, wallet: PendingWallet) -> Decision:
+        """Give the next answer."""
+        self.asked.append(wallet)
+        await asyncio.sleep(0)
+        self.act(wallet)
+        return self.answers.pop(0)
+
+
+class World:
+    """A service over memory that minds the wallet files of the home."""
+
+    def __init__(self, asker: Answers | None = None) -> None:
+        self.pending = PendingWallets(os.environ, served=lambda: MEMORY, changed=self._change)
+        self.changes = 0
+        self.served = Served(
+            sources=[self.pending],
+            lacking=lambda store: PendingDecisions(self.pending, store, os.environ, asker=asker),
+        )
+        self.served.backend.add_collection("Login", alias="default")
+
+    def _change(self) -> None:
+        self.changes += 1
+        self.served.store.distrust()
+
+    async def has_key(self, handle: Handle) -> bool:
+        """Ask as a browser does."""
+        return await self.served.contents.has_entry(
+            "", handle=handle, folder=FOLDER, key=KEY, appid=APP
+        )
+
+    async def read(self, handle: Handle) -> str:
+        """Ask as a browser does."""
+        return await self.served.contents.read_password(
+            "", handle=handle, folder=FOLDER, key=KEY, appid=APP
+        )
+
+    async def write_as_migration(self, text: str = "old") -> None:
+        """Write behind the gate, as another process does."""
+        entry = Entry(EntryType.PASSWORD, Secret(qtstream.encode_string(text)))
+        inner = self.served.inner
+        await inner.write(WALLET, FOLDER, KEY, entry)
+        await inner.create_folder(WALLET, FolderName("Passwords"))
+
+    async def stop(self) -> None:
+        """End."""
+        self.pending.close()
+        await self.served.service.stop()
+        await self.served.store.close()
+
+
+async def test_nobody_can_be_asked(data_home: Path) -> None:
+    """The open succeeds, and the gate stands until a run has finished, or somebody does without."""
+    path = place_wallet(data_home, CONTENT)
+    world = World()
+    handle = await world.served.open()
+    assert handle > 0
+    assert await world.has_key(handle)
+    with pytest.raises(ElsewhereError, match="kwallet-bridge migrate"):
+        await world.read(handle)
+    _do_without(path)
+    assert not await world.has_key(handle)
+    assert await world.read(handle) == ""
+    os.utime(path, (1, 1))
+    assert await world.served.open() == handle
+    assert await world.has_key(handle)
+    await world.write_as_migration()
+    assert await world.read(handle) == "old"
+    _move(path)
+    assert await world.read(handle) == "old"
+    await world.stop()
+
+
+async def test_a_finished_run_of_another_process_opens_the_gate(data_home: Path) -> None:
+    """Without a restart, and without a wrong word on the way."""
+    path = place_wallet(data_home, CONTENT)
+    world = World()
+    handle = await world.served.open()
+    with pytest.raises(ElsewhereError):
+        await world.read(handle)
+    await world.write_as_migration()
+    assert await world.read(handle) == "old"
+    _move(path)
+    removed = await world.served.contents.remove_entry(
+        "", handle=handle, folder=FOLDER, key=KEY, appid=APP
+    )
+    assert removed == 0
+    assert not await world.has_key(handle)
+    await world.stop()
+
+
+async def test_what_changes_under_an_open_handle_is_noticed(data_home: Path) -> None:
+    """A wallet that comes, and a run that is taken back: nobody asks, and the gate stands."""
+    path = place_wallet(data_home, {})
+    world = World()
+    handle = await world.served.open()
+    assert not await world.has_key(handle)
+    place_wallet(data_home, CONTENT)
+    await until(lambda: bool(world.pending.pending))
+    assert await world.has_key(handle)
+    run = _move(path)
+    assert not await world.has_key(handle)
+    with open_journal(journal_path()) as journal:
+        journal.note_undoing(journal.runs[run])
+        await until(lambda: bool(world.pending.pending))
+        assert await world.has_key(handle)
+    path.unlink()
+    await until(lambda: not world.pending.pending)
+    assert not await world.has_key(handle)
+    await world.stop()
+
+
+@pytest.mark.parametrize("kind", ["gpg", "damaged"])
+async def test_a_wallet_that_hides_its_names_is_not_opened(data_home: Path, kind: str) -> None:
+    """Neither when it has to be made nor when it is open; after a decision it is."""
+    place = place_gpg_wallet if kind == "gpg" else _place_damaged
+    place(data_home, name="work")
+    path = place(data_home)
+    world = World()
+    for name in (WALLET, WalletName("work")):
+        with pytest.raises(ElsewhereError):
+            await world.served.open(wallet=name)
+        assert type(world.served.heard()[-1]).__name__ == "WalletAsyncOpened"
+    assert len(await world.served.backend.collections()) == 1
+    assert await world.served.open(wallet=WalletName("other")) > 0
+    _do_without(path)
+    handle = await world.served.open()
+    assert not await world.has_key(handle)
+    await world.stop()
+
+
+def _place_damaged(data_home: Path, *, name: str = "kdewallet") -> Path:
+    return place_bytes(data_home, b"damaged", name=name)
+
+
+async def test_a_folder_that_cannot_be_listed_opens_nothing(data_home: Path) -> None:
+    """A disk that is not mounted may hold every wallet; what was pending stays so."""
+    place_wallet(data_home, CONTENT)
+    world = World()
+    handle = await world.served.open()
+    assert await world.has_key(handle)
+    (data_home / "kwalletd").rename(data_home / "away")
+    (data_home / "kwalletd").symlink_to(data_home / "nowhere")
+    with pytest.raises(ElsewhereError):
+        await world.served.open(wallet=WalletName("other"))
+    assert await world.has_key(handle)
+    (data_home / "kwalletd").unlink()
+    assert await world.served.open() == handle
+    assert not await world.has_key(handle)
+    await world.stop()
+
+
+async def test_one_question_for_all_who_wait(data_home: Path) -> None:
+    """Opens wait for what is decided; after "later" nobody is asked again until the file changes."""
+    path = place_wallet(data_home, CONTENT)
+    asker = Answers(Decision.LATER, Decision.WITHOUT, act=lambda _: None)
+    world = World(asker)
+    handles = await asyncio.gather(*(world.served.open() for _ in range(3)))
+    assert len(set(handles)) == 1
+    assert len(asker.asked) == 1
+    await world.served.open()
+    assert len(asker.asked) == 1
+    assert await world.has_key(handles[0])
+    os.utime(path, (1, 1))
+    await world.served.open()
+    assert len(asker.asked) == 2
+    assert not await world.has_key(handles[0])
+    await world.stop()
+
+
+async def test_what_was_moved_while_an_open_waited_is_served(data_home: Path) -> None:
+    """The program that asked first gets what was moved."""
+    path = place_wallet(data_home, CONTENT)
+    asker = Answers(Decision.MOVED, act=lambda _: _move(path))
+    world = World(asker)
+    await world.served.inner.unlock(WALLET)
+    handle = await world.served.open()
+    await world.write_as_migration()
+    assert await world.read(handle) == "old"
+    assert len(asker.asked) == 1
+    await world.stop()
+
+
+async def test_nobody_is_asked_about_what_is_there_or_was_taken_back(data_home: Path) -> None:
+    """Another program moved it, or a person did not want it moved."""
+    place_wallet(data_home, CONTENT)
+    asker = Answers(act=lambda _: None)
+    world = World(asker)
+    await world.write_as_migration()
+    handle = await world.served.open()
+    assert await world.read(handle) == "old"
+    path = place_wallet(data_home, {"F": {"k": "v"}})
+    run = _move(path)
+    with open_journal(journal_path()) as journal:
+        journal.note_undoing(journal.runs[run])
+        journal.end(journal.runs[run], "undone")
+    await world.served.open()
+    has = await world.served.contents.has_entry(
+        "", handle=handle, folder=FolderName("F"), key=Key("k"), appid=APP
+    )
+    assert has
+    await world.stop()
+
+
+async def test_half_a_value_is_no_value(data_home: Path) -> None:
+    """A run that was killed between an item and its secret left an empty password."""
+    path = place_wallet(data_home, CONTENT)
+    place = Place(WALLET, Kind.ENTRY, folder=FOLDER, key=KEY)
+    with open_journal(journal_path()) as journal:
+        run = journal.begin(MEMORY, [str(path)])
+        journal.intend(run, [(place, Action.CREATE, "00")])
+    world = World()
+    await world.write_as_migration("")
+    handle = await world.served.open()
+    assert await world.has_key(handle)
+    with pytest.raises(ElsewhereError):
+        await world.read(handle)
+    with pytest.raises(ElsewhereError):
+        await world.served.contents.all_passwords("", handle=handle, folder=FOLDER, appid=APP)
+    with pytest.raises(ElsewhereError):
+        await world.served.contents.write_password(
+            "", handle=handle, folder=FOLDER, key=KEY, value="new", appid=APP
+        )
+    await world.stop()
