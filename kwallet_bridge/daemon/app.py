@@ -78,18 +78,18 @@ class Daemon:
         bus: BusConnection,
         serving: Serving,
         *,
-        store: Store | None = None,
         access_dialog: Sequence[str] = OWN_DIALOG,
         handles: HandleNumbers | None = None,
-        lacking: Lacking | None = None,
+        pending: PendingWallets | None = None,
     ) -> None:
         """Put the parts together; nothing is on the bus yet.
 
-        ``store`` is what ``serving`` serves from, behind whatever guards it.
+        Nobody is told absent what ``pending`` knows of.
         """
         loop = asyncio.get_running_loop()
         self._bus = bus
-        self._store = store = store or serving.store
+        sources = () if pending is None else (pending,)
+        self._store = store = GatedStore(serving.store, sources)
         self._serving = serving
         self._owned: list[str] = []
         self._portal: SecretPortal | None = None
@@ -113,7 +113,7 @@ class Daemon:
             forget=_forget,
             arrival=serving,
             quota=quota,
-            lacking=lacking,
+            lacking=_lacking(pending, serving.store),
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(bus, vanished=self._vanished)
@@ -226,6 +226,11 @@ async def _forget(wallet: WalletName) -> None:
         _log.warning("what was decided about a deleted wallet is still in force: %s", error)
 
 
+def _lacking(pending: PendingWallets | None, store: Store) -> Lacking | None:
+    # Whether something is lacking only the store itself can tell, not what guards it.
+    return None if pending is None else PendingDecisions(pending, store, os.environ)
+
+
 def _refuse(call: IncomingCall) -> None:
     call.fail(SERVICE_UNKNOWN, "the daemon is ending")
 
@@ -247,10 +252,9 @@ async def serve(options: Options) -> None:
     daemon = Daemon(
         bus,
         serving,
-        store=GatedStore(store, (pending,)),
         access_dialog=options.access_dialog,
         handles=HandleNumbers(await _bus_id(bus)),
-        lacking=PendingDecisions(pending, store, os.environ),
+        pending=pending,
     )
     await daemon.claim(options.names)
     if options.secret_portal:

@@ -63,6 +63,8 @@ class _Seen:
     asks_state: bool = False
     """Whether the state file has a word in it."""
     readable: bool = True
+    folders: tuple[Path, ...] = ()
+    """The folders to watch, as far as they exist."""
 
 
 class PendingWallets:
@@ -123,7 +125,7 @@ class PendingWallets:
         """Look again; files that did not change are not read again."""
         async with self._lock:
             seen = await self._look(self._seen)
-            if seen.signature and self._watch():
+            if await self._watch(seen.folders):
                 # What came after the look and before the watch is found by another look.
                 seen = await self._look(seen)
             before, self._seen = self._seen, seen
@@ -137,19 +139,17 @@ class PendingWallets:
 
     # --- what the kernel tells ------------------------------------------------------------------
 
-    def _watch(self) -> bool:
-        """Watch the folders of wallets, journal and state; tells whether a watch was begun."""
-        # Who has no wallet files needs none of this.
-        from kwallet_bridge.keyringfile.watch import FolderWatch  # noqa: PLC0415
-        from kwallet_bridge.kwl.folders import list_wallet_folders  # noqa: PLC0415
-        from kwallet_bridge.migrate.journal import journal_path  # noqa: PLC0415
-
+    async def _watch(self, folders: Sequence[Path]) -> bool:
+        """Watch folders; tells whether one was not watched until now."""
         begun = False
-        for folder in (list_wallet_folders()[0], journal_path().parent):
+        for folder in folders:
             watch = self._watches.get(folder)
             if watch is None:
+                # Who has no wallet files needs none of this.
+                from kwallet_bridge.keyringfile.watch import FolderWatch  # noqa: PLC0415
+
                 watch = self._watches[folder] = FolderWatch(folder, self._hear)
-            begun = watch.start() or begun
+            begun = await watch.start() or begun
         return begun
 
     def _hear(self, _: set[str]) -> None:
@@ -166,7 +166,11 @@ def _look(before: _Seen, environ: Mapping[str, str], served: str, bus_address: s
     if not signature:
         return _Seen(signature)
     from kwallet_bridge.migrate.journal import journal_path  # noqa: PLC0415  as in _watch
-    from kwallet_bridge.migrate.pending import find_pending, same_store  # noqa: PLC0415
+    from kwallet_bridge.migrate.pending import (  # noqa: PLC0415
+        find_pending,
+        pending_folder,
+        same_store,
+    )
     from kwallet_bridge.statefile import state_path  # noqa: PLC0415
 
     try:
@@ -179,7 +183,13 @@ def _look(before: _Seen, environ: Mapping[str, str], served: str, bus_address: s
         _log.warning("pending wallets cannot be looked for: %s", type(error).__name__)
         return _Seen(signature, before.pending, before.asks_state, readable=False)
     same = [one.identity for one in found.pending] == [one.identity for one in before.pending]
-    return _Seen(signature, before.pending if same else found.pending, found.asked_state)
+    folders = (pending_folder(), journal_path().parent)
+    return _Seen(
+        signature,
+        before.pending if same else found.pending,
+        found.asked_state,
+        folders=tuple(folder for folder in folders if folder.is_dir()),
+    )
 
 
 def _sign(environ: Mapping[str, str], served: str, *, with_state: bool) -> tuple[object, ...]:

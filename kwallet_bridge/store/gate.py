@@ -63,6 +63,7 @@ class GatedStore:
 
     async def list_wallets(self) -> Sequence[WalletName]:
         """List wallets, those too that are only expected."""
+        await self._refresh()
         names = await self._store.list_wallets()
         expected = {self.canonical(name) for source in self._sources for name in source.wallets()}
         return [*names, *sorted(expected.difference(names))]
@@ -147,7 +148,13 @@ class GatedStore:
         )
 
     async def might_exist(self, wallet: WalletName, folder: FolderName, key: Key | None) -> bool:
-        """Tell without unlocking whether a folder (``key`` None) or entry may exist."""
+        """Tell without unlocking whether a folder (``key`` None) or entry may exist.
+
+        No open has looked for what is expected before.
+        """
+        if await self._store.might_exist(wallet, folder, key):
+            return True
+        await self._refresh()
         found, short = await self._ask(
             wallet,
             lambda: self._store.might_exist(wallet, folder, key),
