@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 APP_ID: Final = "org.kwallet_bridge.bridge"
 UNIT: Final = "kwallet-bridge.service"
 MAIN_NAME: Final = "org.kde.kwalletd6"
+LOGIN_HELPER: Final = "kwallet-bridge-login"
 TARGET: Final = "graphical-session.target"
 RELEASE_DATE: Final = "2026-11-22"
 LICENCE_LINE: Final = "# SPDX-License-Identifier: GPL-3.0-or-later\n"
@@ -38,6 +39,10 @@ class Places:
     icons: Path
     metainfo: Path | None
     """None where nobody would read it."""
+    helpers: Path | None = None
+    """Programs that others start; None where they must not be: PAM starts what root put there."""
+    pam_profiles: Path | None = None
+    """Where Debian's ``pam-auth-update`` finds profiles."""
 
     @classmethod
     def of_user(cls, environ: Mapping[str, str]) -> Places:
@@ -68,6 +73,8 @@ class Places:
             applications=share / "applications",
             icons=share / "icons/hicolor/scalable/apps",
             metainfo=share / "metainfo",
+            helpers=prefix / "libexec",
+            pam_profiles=share / "pam-configs",
         )
 
 
@@ -78,6 +85,7 @@ class PlannedFile:
     path: Path
     text: str = ""
     link: str | None = None
+    mode: int = 0o644
 
 
 def plan_files(places: Places, program: Sequence[str]) -> list[PlannedFile]:
@@ -97,6 +105,11 @@ def plan_files(places: Places, program: Sequence[str]) -> list[PlannedFile]:
     if places.metainfo is not None:
         metainfo = places.metainfo / f"{APP_ID}.metainfo.xml"
         planned.append(PlannedFile(metainfo, render_metainfo()))
+    if places.helpers is not None:
+        planned.append(PlannedFile(places.helpers / LOGIN_HELPER, read_login_helper(), mode=0o755))
+        if places.pam_profiles is not None:
+            profile = render_pam_profile(places.helpers / LOGIN_HELPER)
+            planned.append(PlannedFile(places.pam_profiles / "kwallet-bridge", profile))
     return planned
 
 
@@ -137,6 +150,16 @@ def render_metainfo() -> str:
     return _METAINFO_TEXT.format(app_id=APP_ID, names=names, version=__version__, date=RELEASE_DATE)
 
 
+def render_pam_profile(helper: Path) -> str:
+    """Render the profile by which Debian's ``pam-auth-update`` has a login start the helper."""
+    return _PAM_PROFILE_TEXT.format(helper=helper)
+
+
+def read_login_helper() -> str:
+    """Return the program that takes a login's key from PAM."""
+    return files("kwallet_bridge.login").joinpath("helper.py").read_text("utf-8")
+
+
 def read_icon() -> str:
     """Give the icon, an SVG drawing."""
     return files("kwallet_bridge.session").joinpath("data/kwallet-bridge.svg").read_text("utf-8")
@@ -149,6 +172,9 @@ Description=KWallet interface to the Secret Service
 PartOf=graphical-session.target
 # Plasma's network applet asks for Wi-Fi secrets as soon as these run.
 Before=plasma-kded6.service plasma-kded.service plasma-plasmashell.service
+# By this Plasma tells the daemon that PAM started of the session. KDE's own, up to Frameworks 6.13,
+# takes the names then, unless it finds them owned.
+Before=plasma-kwallet-pam.service
 
 [Service]
 # Ready means that all names are owned, not the first of them.
@@ -184,6 +210,20 @@ LockPersonality=yes
 [Install]
 WantedBy=graphical-session.target
 """
+
+_PAM_PROFILE_TEXT: Final = """\
+Name: Open the wallet with the login password (kwallet-bridge)
+Default: yes
+Priority: 0
+Auth-Type: Additional
+Auth:
+\toptional\tpam_kwallet5.so
+Session-Interactive-Only: yes
+Session-Type: Additional
+Session:
+\toptional\tpam_kwallet5.so kwalletd={helper}
+"""
+"""Priority 0: from 1 on the lines come before pam_systemd's, and there is no runtime directory yet."""
 
 _AUTOSTART_TEXT: Final = """\
 # SPDX-License-Identifier: GPL-3.0-or-later

@@ -134,7 +134,7 @@ def write_files(planned: Iterable[PlannedFile]) -> None:
     for file in planned:
         file.path.parent.mkdir(parents=True, exist_ok=True)
         if file.link is None:
-            replace_file(file.path, file.text.encode(), mode=0o644)
+            replace_file(file.path, file.text.encode(), mode=file.mode)
         else:
             _replace_link(file.path, file.link)
 

@@ -28,10 +28,15 @@ def rendered() -> dict[str, str]:
     """Give what ``dbus-services`` should hold, by file name."""
     planned = plan_files(Places.of_system(Path("/usr")), PROGRAM)
     return {
-        file.path.name: file.text
+        _name_in_tree(file.path): file.text
         for file in planned
-        if file.link is None and file.path.suffix != ".svg"
+        if file.link is None and file.path.suffix != ".svg" and file.mode == 0o644
     }
+
+
+def _name_in_tree(path: Path) -> str:
+    """Name a file as ``dbus-services`` does: a PAM profile has too plain a name of its own."""
+    return f"{path.name}.pam" if path.parent.name == "pam-configs" else path.name
 
 
 def check(command: list[str], **environ: str) -> str:
@@ -57,6 +62,18 @@ def test_each_name_is_activated_by_the_one_unit() -> None:
         section = parser["D-BUS Service"]
         assert (section["Name"], section["SystemdService"]) == (name, UNIT)
         assert section["Exec"] == "/usr/bin/kwallet-bridge daemon"
+
+
+def test_what_pam_starts_is_installed_for_all_alone() -> None:
+    """PAM starts what root owns, by the path that its profile gives; a user installs neither."""
+    planned = plan_files(Places.of_system(Path("/usr")), PROGRAM)
+    (helper,) = [file for file in planned if file.mode == 0o755]
+    assert helper.path == Path("/usr/libexec/kwallet-bridge-login")
+    assert helper.text == (ROOT / "kwallet_bridge/login/helper.py").read_text("utf-8")
+    profile = rendered()["kwallet-bridge.pam"]
+    assert f"pam_kwallet5.so kwalletd={helper.path}\n" in profile
+    own = plan_files(Places.of_user({"HOME": "/home/a"}), PROGRAM)
+    assert not [file for file in own if "pam" in str(file.path) or file.mode != 0o644]
 
 
 def test_desktop_entries_are_valid() -> None:
