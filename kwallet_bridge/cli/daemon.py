@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.secret import Secret
+    from kwallet_bridge.withdrawal import Withdrawal
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +83,7 @@ def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def _ask(request: KeyRequest) -> Secret:
+def _ask(request: KeyRequest, withdrawal: Withdrawal) -> Secret:
     """Ask a person for a keyring file's password; for a new one, twice."""
     from kwallet_bridge.cli.passwords import (  # noqa: PLC0415  rare
         PasswordSource,
@@ -91,7 +92,7 @@ def _ask(request: KeyRequest) -> Secret:
         ask_password,
     )
 
-    person = PasswordSource()
+    person = PasswordSource(withdrawal=withdrawal)
     if request.new:
         return ask_new_password(request.label, source=person)
     wrong = "That did not open it. " if request.again else ""

@@ -8,7 +8,9 @@ bytes: what is typed is not decoded, so any locale will do.
 from __future__ import annotations
 
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import termios
@@ -29,6 +31,7 @@ from kwallet_bridge.errors import (
 from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.text import printable
+from kwallet_bridge.withdrawal import Withdrawal
 
 if TYPE_CHECKING:
     import argparse
@@ -66,10 +69,14 @@ class Prompt:
 
 
 class PasswordSource:
-    """Where passwords come from: ``given`` is ``--password-file``'s value, None asks a person."""
+    """Where passwords come from: ``given`` is ``--password-file``'s value, None asks a person.
 
-    def __init__(self, given: str | None = None) -> None:
+    A person is asked no more once ``withdrawal`` says so.
+    """
+
+    def __init__(self, given: str | None = None, *, withdrawal: Withdrawal | None = None) -> None:
         """Remember where to look; nothing is read yet."""
+        self.withdrawal = withdrawal or Withdrawal()
         self._given = given
         self._read: Secret | None = None
 
@@ -120,17 +127,18 @@ def ask_password(prompt: Prompt, *, source: PasswordSource) -> Secret:
     """Get one password, from the source's file or from a person.
 
     A person is asked on the terminal without echo; without one, through ``SSH_ASKPASS`` or
-    pinentry. ``SSH_ASKPASS_REQUIRE`` is honoured as ssh does.
+    pinentry. ``SSH_ASKPASS_REQUIRE`` is honoured as ssh does. The question goes when the source
+    is withdrawn.
 
     Raises:
         PasswordNeededError: Nobody can be asked.
-        PromptDismissedError: A person said no.
+        PromptDismissedError: A person said no, or the question was withdrawn.
         UsageError: The file cannot be read.
     """
     if not source.asks_a_person:
         return source.read()
     for ask in _list_ways():
-        answer = ask(prompt)
+        answer = ask(prompt, source.withdrawal)
         if answer is not None:
             return answer
     raise PasswordNeededError(
@@ -195,7 +203,7 @@ def try_passwords(
     return attempt(ask_password(prompt, source=source))
 
 
-def _list_ways() -> Iterator[Callable[[Prompt], Secret | None]]:
+def _list_ways() -> Iterator[Callable[[Prompt, Withdrawal], Secret | None]]:
     preference = os.environ.get("SSH_ASKPASS_REQUIRE", "")
     if preference in {"force", "prefer"}:
         yield _ask_by_program
@@ -207,7 +215,7 @@ def _list_ways() -> Iterator[Callable[[Prompt], Secret | None]]:
         yield _ask_by_pinentry
 
 
-def _ask_on_terminal(prompt: Prompt) -> Secret | None:
+def _ask_on_terminal(prompt: Prompt, withdrawal: Withdrawal) -> Secret | None:
     """Ask on the controlling terminal, whatever standard input is; None without one."""
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
@@ -220,7 +228,7 @@ def _ask_on_terminal(prompt: Prompt) -> Secret | None:
         try:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
             os.write(terminal, f"{prompt.full}: ".encode())
-            line = os.read(terminal, MAX_PASSWORD_SIZE)
+            line = _read_line(terminal, withdrawal)
         finally:
             termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
             os.write(terminal, b"\n")
@@ -231,23 +239,32 @@ def _ask_on_terminal(prompt: Prompt) -> Secret | None:
     return Secret(line.removesuffix(b"\n"))
 
 
-def _ask_by_program(prompt: Prompt) -> Secret | None:
+def _read_line(terminal: int, withdrawal: Withdrawal) -> bytes:
+    """Read a line once there is one; nothing for a question that was withdrawn."""
+    withdrawn = os.eventfd(0, os.EFD_CLOEXEC)
+    try:
+        with withdrawal.ended_by(lambda: os.eventfd_write(withdrawn, 1)):
+            ready, _, _ = select.select([terminal, withdrawn], [], [])
+            return b"" if withdrawn in ready else os.read(terminal, MAX_PASSWORD_SIZE)
+    finally:
+        os.close(withdrawn)
+
+
+def _ask_by_program(prompt: Prompt, withdrawal: Withdrawal) -> Secret | None:
     """Ask through the askpass program the environment names."""
     program = os.environ.get("SSH_ASKPASS")
     if not program:
         return None
     try:
-        done = subprocess.run(  # noqa: S603  the program the user chose
-            [program, prompt.public], stdout=subprocess.PIPE, check=False
-        )
+        code, output = _run_dialog([program, prompt.public], b"", withdrawal)
     except OSError:
         return None
-    if done.returncode != 0:
+    if code != 0:
         raise PromptDismissedError("no password was given")
-    return Secret(done.stdout.split(b"\n", 1)[0].removesuffix(b"\r"))
+    return Secret(output.split(b"\n", 1)[0].removesuffix(b"\r"))
 
 
-def _ask_by_pinentry(prompt: Prompt) -> Secret | None:
+def _ask_by_pinentry(prompt: Prompt, withdrawal: Withdrawal) -> Secret | None:
     """Ask through pinentry's Assuan dialogue; None where it is missing or can show nothing."""
     program = shutil.which("pinentry")
     if program is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
@@ -256,12 +273,49 @@ def _ask_by_pinentry(prompt: Prompt) -> Secret | None:
         f"SETTITLE kwallet-bridge\nSETDESC {quote(prompt.full)}\nSETPROMPT Password:\nGETPIN\n"
     )
     try:
-        done = subprocess.run(  # noqa: S603  found on PATH, as gpg finds it
-            [program], input=f"{commands}BYE\n".encode(), stdout=subprocess.PIPE, check=False
-        )
+        _, output = _run_dialog([program], f"{commands}BYE\n".encode(), withdrawal)
     except OSError:
         return None
-    return _parse_pinentry(done.stdout.splitlines())
+    return _parse_pinentry(output.splitlines())
+
+
+def _run_dialog(command: list[str], text: bytes, withdrawal: Withdrawal) -> tuple[int, bytes]:
+    """Run a dialog program to its end, or the question's: its exit code and what it printed.
+
+    Raises:
+        PromptDismissedError: The question was withdrawn.
+    """
+    # A script that waits for the real dialog goes together with it; but a program out of the
+    # terminal's foreground could not ask there.
+    alone = None if _has_terminal() else 0
+    with subprocess.Popen(  # noqa: S603  the user chose it, or it is found as gpg finds it
+        command,
+        stdin=subprocess.PIPE if text else None,
+        stdout=subprocess.PIPE,
+        process_group=alone,
+    ) as process:
+
+        def end() -> None:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    kill = os.kill if alone is None else os.killpg
+                    kill(process.pid, signal.SIGTERM)
+
+        try:
+            with withdrawal.ended_by(end):
+                output, _ = process.communicate(text or None)
+        except BaseException:
+            end()
+            raise
+        return process.returncode, output
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 _CANCELLED = 99

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.daemon.stores import FileOptions
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.store.wallets import Store
+    from kwallet_bridge.withdrawal import Withdrawal
 
 
 def open_file(
@@ -68,5 +69,6 @@ def key_source(environ: Mapping[str, str], options: FileOptions) -> KeySource:
     return AskedPassword(in_own_thread(options.ask or _ask_nobody))
 
 
-def _ask_nobody(request: KeyRequest) -> Secret | None:  # noqa: ARG001  a question
+def _ask_nobody(request: KeyRequest, withdrawal: Withdrawal) -> Secret | None:
+    del request, withdrawal
     raise PasswordNeededError("the keyring file needs a password; use --store-password-file")

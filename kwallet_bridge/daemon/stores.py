@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.statefile import State
+    from kwallet_bridge.withdrawal import Withdrawal
 
 _DAEMON = "org.freedesktop.DBus"
 _DAEMON_PATH = "/org/freedesktop/DBus"
@@ -42,11 +43,11 @@ _DAEMON_PATH = "/org/freedesktop/DBus"
 class FileOptions:
     """What a keyring file needs to know besides its path.
 
-    ``ask`` gets a password from a person, blocking; it gives None for "no".
+    ``ask`` gets a password from a person, blocking until it is withdrawn; it gives None for "no".
     """
 
     password_file: Path | None = None
-    ask: Callable[[KeyRequest], Secret | None] | None = None
+    ask: Callable[[KeyRequest, Withdrawal], Secret | None] | None = None
     label: str = field(default_factory=lambda: Settings().default_wallet)
     bus_address: str | None = None
     root: Path = Path("/")

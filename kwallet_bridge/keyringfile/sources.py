@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kwallet_bridge.errors import StorePasswordError, UsageError
 from kwallet_bridge.secret import Secret
+from kwallet_bridge.withdrawal import Withdrawal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -53,9 +54,9 @@ class KeySource(Protocol):
 
 
 def in_own_thread(
-    ask: Callable[[KeyRequest], Secret | None],
+    ask: Callable[[KeyRequest, Withdrawal], Secret | None],
 ) -> Callable[[KeyRequest], Awaitable[Secret | None]]:
-    """Make a blocking question one that can be awaited.
+    """Make a blocking question one that can be awaited, and is withdrawn with who awaits it.
 
     Its thread is none of the loop's own: a dialog nobody answers must not hold up the end of the
     program.
@@ -64,6 +65,7 @@ def in_own_thread(
     async def ask_aside(request: KeyRequest) -> Secret | None:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Secret | None] = loop.create_future()
+        withdrawal = Withdrawal()
 
         def tell(answer: Secret | None, error: BaseException | None) -> None:
             if future.done():
@@ -76,14 +78,17 @@ def in_own_thread(
         def work() -> None:
             answer, failure = None, None
             try:
-                answer = ask(request)
+                answer = ask(request, withdrawal)
             except Exception as error:  # noqa: BLE001  it is raised where it is awaited
                 failure = error
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(tell, answer, failure)
 
         threading.Thread(target=work, name="password", daemon=True).start()
-        return await future
+        try:
+            return await future
+        finally:
+            withdrawal.withdraw()
 
     return ask_aside
 

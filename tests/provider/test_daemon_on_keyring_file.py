@@ -154,7 +154,7 @@ async def test_sandbox_uses_the_portal(
 async def test_person_who_says_no(bus: PrivateBus, tmp_path: Path) -> None:
     """Where a person answers no, the wallet is not made and the error says who said so."""
     connection = await BusConnection.connect(bus.address)
-    options = FileOptions(ask=lambda _request: None)
+    options = FileOptions(ask=lambda _request, _withdrawal: None)
     spec = f"file:{tmp_path / 'x.keyring'}"
     environ = {"HOME": str(tmp_path)}
     store = (await open_store(spec, bus=connection, environ=environ, options=options)).store

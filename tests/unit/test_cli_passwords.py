@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ from kwallet_bridge.errors import (
 from kwallet_bridge.keyringfile.sources import FilePassword, KeyRequest
 from kwallet_bridge.kwl.files import read_source
 from kwallet_bridge.secret import Secret
+from kwallet_bridge.withdrawal import Withdrawal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +67,7 @@ def _nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     """No way to ask is open but the one a test opens."""
     for name in ("SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(passwords, "_ask_on_terminal", lambda _: None)
+    monkeypatch.setattr(passwords, "_ask_on_terminal", lambda *_: None)
 
 
 @pytest.fixture
@@ -176,7 +178,7 @@ def test_askpass_is_preferred_as_for_ssh(
     program: Callable[[str, str], str],
 ) -> None:
     """SSH_ASKPASS_REQUIRE puts the program before the terminal."""
-    monkeypatch.setattr(passwords, "_ask_on_terminal", lambda _: Secret(b"tty"))
+    monkeypatch.setattr(passwords, "_ask_on_terminal", lambda *_: Secret(b"tty"))
     monkeypatch.setenv("SSH_ASKPASS", program("askpass", "echo program"))
     monkeypatch.setenv("SSH_ASKPASS_REQUIRE", require)
     assert ask() == answer
@@ -288,7 +290,7 @@ class Person:
         self.asked: list[str] = []
         monkeypatch.setattr(passwords, "_ask_on_terminal", self.answer)
 
-    def answer(self, prompt: Prompt) -> Secret:
+    def answer(self, prompt: Prompt, _: object = None) -> Secret:
         """Give the next answer."""
         self.asked.append(prompt.full)
         return Secret(self.answers.pop(0))
@@ -319,7 +321,7 @@ def test_every_road_asks_twice_for_a_new_keyring(
     """By whatever way a person is asked, the commands and the daemon ask twice."""
     asked: list[str] = []
 
-    def answer(prompt: Prompt) -> Secret:
+    def answer(prompt: Prompt, _: Withdrawal) -> Secret:
         asked.append(prompt.full)
         return Secret(b"good")
 
@@ -329,10 +331,10 @@ def test_every_road_asks_twice_for_a_new_keyring(
         "pinentry": "_ask_by_pinentry",
     }
     for way in ways.values():
-        monkeypatch.setattr(passwords, way, lambda _: None)
+        monkeypatch.setattr(passwords, way, lambda *_: None)
     monkeypatch.setattr(passwords, ways[road], answer)
     new = KeyRequest("mine", new=True)
-    assert daemon._ask(new) == Secret(b"good")
+    assert daemon._ask(new, Withdrawal()) == Secret(b"good")
     assert len(asked) == 2
     source = RememberedPassword(PasswordSource())
     for request in (new, KeyRequest("mine"), KeyRequest("another")):
@@ -422,7 +424,29 @@ def test_no_command_puts_a_wallets_name_on_a_command_line(
     for new in (True, False):
         request = KeyRequest("Private", new=new)
         asyncio.run(RememberedPassword(PasswordSource()).read_password(request))
-        daemon._ask(request)
+        daemon._ask(request, Withdrawal())
     lines = told.read_text().splitlines()
     assert len(lines) > 6
     assert not [line for line in lines if "Private" in line]
+
+
+def test_a_withdrawn_question_frees_the_terminal() -> None:
+    """Nobody needs to type what nobody waits for."""
+    ours, theirs = pty.openpty()
+    withdrawal = Withdrawal()
+    lines: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(PromptDismissedError):
+            lines.append(passwords._read_line(theirs, withdrawal))
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    withdrawal.withdraw()
+    reader.join(10)
+    assert not reader.is_alive()
+    assert lines in ([], [b""])
+    os.write(ours, b"typed\n")
+    assert passwords._read_line(theirs, Withdrawal()) == b"typed\n"
+    os.close(ours)
+    os.close(theirs)
