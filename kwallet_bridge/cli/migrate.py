@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import Dialogue, make_dialogue
 from kwallet_bridge.cli.passwords import PasswordSource, add_password_arguments
-from kwallet_bridge.cli.showing import print_confirmed, print_jobs, print_run, print_undo
+from kwallet_bridge.cli.showing import CUT_OFF, print_confirmed, print_jobs, print_run, print_undo
 from kwallet_bridge.cli.sources import (
     Loaded,
     load_file,
@@ -25,7 +25,7 @@ from kwallet_bridge.cli.wallets import find_wallets, start_without
 from kwallet_bridge.errors import BridgeError, UsageError
 from kwallet_bridge.migrate import report, wishes
 from kwallet_bridge.migrate.discover import find_wallet_files
-from kwallet_bridge.migrate.journal import journal_path, open_journal
+from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
 from kwallet_bridge.migrate.pending import same_store
 from kwallet_bridge.migrate.rows import Policy
 from kwallet_bridge.migrate.run import Job
@@ -191,8 +191,20 @@ def carry_out_jobs(
             # A password that will not do is refused before the journal knows of a run.
             asyncio.run(opener.prepare([job.wallet for job in jobs if job.wishes]))
         return asyncio.run(carry_out(jobs, orders)) if jobs else None
+    except KeyboardInterrupt:
+        dialogue.close()
+        _tell_what_is_open(dialogue, orders)
+        raise
     finally:
         dialogue.close()
+
+
+def _tell_what_is_open(dialogue: Dialogue, orders: Orders) -> None:
+    """Say after an interruption that a run is open, if one is."""
+    runs = peek_records(orders.journal).runs.values()
+    for run in runs:
+        if run.is_open and (run.destination, run.sources) == (orders.destination, orders.sources):
+            dialogue.note(CUT_OFF.format(run.id))
 
 
 def report_jobs(

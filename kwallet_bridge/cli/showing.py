@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import show_place
 from kwallet_bridge.cli.text import say
-from kwallet_bridge.migrate.journal import UNDONE
 from kwallet_bridge.migrate.report import (
     by_folder,
     describe_confirmed,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.migrate.undo import Confirmed, UndoResult
     from kwallet_bridge.model import WalletName
 
+CUT_OFF = "The run {} was cut off; the same command goes on with it."
 _REASONS = {
     "unknown-type": "KWallet knows no such type; the wallet file still has it",
     "name-nul-or-surrogate": "no provider can hold this name",
@@ -72,7 +72,7 @@ def print_jobs(
     for source, error in refused:
         say(f"{source} was not read: {error}")
     if run is not None and run.is_open:
-        say(f"The run {run.id} was cut off; the same command goes on with it.")
+        say(CUT_OFF.format(run.id))
     elif removed:
         say(f"{removed} removed from the source; copy back to undo this")
     elif run is not None:
@@ -135,7 +135,7 @@ def print_run(run: RunRecord, *, as_json: bool) -> None:
         return
     started = time.strftime("%Y-%m-%d %H:%M", time.localtime(run.started))
     state = "cut off" if run.is_open else run.state
-    if run.undoing and run.state != UNDONE:
+    if run.is_undone_in_part:
         state = "undone in part"
     to = printable(run.destination)
     say(f"{run.id}  {started}  {state}  {len(run.intents)} entries to {to}")

@@ -35,6 +35,8 @@ FILE_NAME = "migrations.jsonl"
 VERSION = 2
 RUNNING = "running"
 UNDONE = "undone"
+CONFIRMED = "confirmed"
+"""The state of a run whose kept old values are gone."""
 _NOT_DONE = frozenset({RUNNING, UNDONE})
 _KEPT = frozenset({"run", "covered", "undoing", "end"})
 """Lines that stay when a run's names are forgotten."""
@@ -86,6 +88,11 @@ class RunRecord:
     def is_open(self) -> bool:
         """Tell whether the run was cut off before its end, so that it can go on."""
         return self.state == RUNNING and not self.undoing
+
+    @property
+    def is_undone_in_part(self) -> bool:
+        """Tell whether an undo left something of it, and nothing has ended it since."""
+        return self.undoing and self.state not in {UNDONE, CONFIRMED}
 
     @property
     def wallets(self) -> list[WalletName]:

@@ -10,9 +10,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import PartialError, StoreUnavailableError
-from kwallet_bridge.migrate.journal import UNDONE
+from kwallet_bridge.migrate.journal import CONFIRMED, UNDONE
 from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place, Result, Row
-from kwallet_bridge.migrate.undo import CONFIRMED, Undone
+from kwallet_bridge.migrate.undo import Undone
 from kwallet_bridge.migrate.verify import DIFFERS, MISSING
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def describe_run(run: RunRecord) -> dict[str, object]:
         "run": run.id,
         "started": run.started,
         "state": run.state,
-        "undone_in_part": run.undoing and run.state != UNDONE,
+        "undone_in_part": run.is_undone_in_part,
         "store": run.store,
         "to": run.destination,
         "from": list(run.sources),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import MigrationError, UsageError
 from kwallet_bridge.migrate import keepsake, values
-from kwallet_bridge.migrate.journal import UNDONE
+from kwallet_bridge.migrate.journal import CONFIRMED, UNDONE
 from kwallet_bridge.migrate.plan import Destination
 from kwallet_bridge.migrate.rows import Action, Kind, Place, Snapshot
 from kwallet_bridge.migrate.snapshot import find_collection, read_secrets_of
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 MOVED = "moved"
 """The state of a run whose source was removed: undoing would remove the last copy."""
-
-CONFIRMED = "confirmed"
-"""The state of a run whose kept old values are gone."""
 
 
 class Undone(StrEnum):

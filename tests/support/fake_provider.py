@@ -72,6 +72,7 @@ class FakeProvider:
         self._bus: BusConnection | None = None
         self._ending: list[BusConnection] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watches: dict[tuple[str, int], Callable[[], object]] = {}
 
     # --- life ------------------------------------------------------------------------------
 
@@ -98,6 +99,10 @@ class FakeProvider:
         """Have the next calls of a member fail, one fault each."""
         self.faults.setdefault(member, deque()).extend(faults)
 
+    def when_called(self, member: str, number: int, tell: Callable[[], object]) -> None:
+        """Have ``tell`` called when a member is called for the numbered time, before acting."""
+        self._watches[member, number] = tell
+
     def show_late_collections(self) -> None:
         """Let the collections appear at last, telling nobody."""
         self.vault.late = False
@@ -122,6 +127,9 @@ class FakeProvider:
 
     def _take(self, call: IncomingCall) -> None:
         self.calls[call.member] += 1
+        tell = self._watches.pop((call.member, self.calls[call.member]), None)
+        if tell is not None:
+            tell()
         if self.vault.quirks.looks_at_clients:
             self.looked_at.setdefault(call.sender, call.member)
         waiting = self.faults.get(call.member)
