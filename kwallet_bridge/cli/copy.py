@@ -17,8 +17,9 @@ from kwallet_bridge.cli.migrate import (
 from kwallet_bridge.cli.passwords import PasswordSource
 from kwallet_bridge.cli.stores import SPEC_HELP, StoreOpener
 from kwallet_bridge.errors import BridgeError, UsageError, WalletNotFoundError
-from kwallet_bridge.migrate.journal import journal_path, open_journal
+from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
 from kwallet_bridge.migrate.moving import ensure_apart, read_jobs, remove_copied
+from kwallet_bridge.migrate.pending import same_store
 from kwallet_bridge.migrate.undo import MOVED
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.migrate.journal import RunRecord
     from kwallet_bridge.migrate.moving import Copied
+    from kwallet_bridge.migrate.run import Job
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,12 +69,25 @@ def _execute(args: argparse.Namespace) -> int:
     if missing:
         raise WalletNotFoundError(f"the source has no collection {min(missing)}")
     jobs = list({id(one.job): one.job for one in copied}.values())
+    if not args.collection:
+        _take_coverage_along(jobs, source.spec)
     sources = (f"store:{source.spec}", *(one.label for one in copied))
     run = carry_out_jobs(args, make_dialogue(args), jobs, sources, opener=target)
     removed = None
     if args.move and not args.dry_run and (run is None or not run.is_open):
         removed = _move(source, target, copied, run)
     return report_jobs(args, jobs, run, removed=removed)
+
+
+def _take_coverage_along(jobs: Sequence[Job], origin: str) -> None:
+    """Have the destination count as holding the wallet files that the source holds."""
+    known = [
+        one for one in peek_records(journal_path()).coverage if same_store(one.destination, origin)
+    ]
+    for job in jobs:
+        job.covers = tuple(
+            (one.file, one.lacking) for one in known if one.file.wallet == job.wallet
+        )
 
 
 def _move(

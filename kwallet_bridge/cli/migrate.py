@@ -269,7 +269,7 @@ def _make_jobs(loaded: Sequence[Loaded], collection: str | None) -> list[Job]:
         wanted = one.wishes_as(name)
         before = jobs.get(name, Job(name, ()))
         # In another collection than its own no program finds a wallet.
-        covers = (one.file,) if one.file is not None and one.file.wallet == name else ()
+        covers = ((one.file, ()),) if one.file is not None and one.file.wallet == name else ()
         jobs[name] = Job(
             name,
             wishes.merge(before.wishes, wanted),

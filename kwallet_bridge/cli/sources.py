@@ -20,7 +20,7 @@ from kwallet_bridge.kwl.attributes import apply_attributes
 from kwallet_bridge.kwl.files import read_source
 from kwallet_bridge.kwl.folders import list_wallet_folders
 from kwallet_bridge.kwl.names import ATTRIBUTES_SUFFIX, WALLET_SUFFIX, decode_stem
-from kwallet_bridge.migrate.coverage import WalletFile, digest_content
+from kwallet_bridge.migrate.coverage import SourceFile
 from kwallet_bridge.migrate.running import RunningDaemon, find_daemon
 from kwallet_bridge.migrate.wishes import from_items, from_unread, from_wallet, merge
 from kwallet_bridge.migrate.xml import MAX_SIZE, looks_like_xml, read_export
@@ -43,7 +43,7 @@ class Loaded:
     origin: str
     wallet: Wallet
     items: tuple[tuple[ItemInfo, ItemSecret], ...] = ()
-    file: WalletFile | None = None
+    file: SourceFile | None = None
     """The wallet file, as it was read."""
     unread: tuple[Unread, ...] = ()
     """What an export has that cannot be read."""
@@ -82,7 +82,7 @@ def load_file(path: Path, dialogue: Dialogue) -> Loaded:
             export = read_export(data, fallback_name=path.stem)
             return Loaded(origin, export.wallet, export.items, unread=export.unread)
     source = read_source(path, salt_folders=list_wallet_folders())
-    file = WalletFile(origin, source.name, digest_content(source.data))
+    file = SourceFile.describe(origin, source.name, source.data)
     return Loaded(origin, dialogue.open_wallet(source).wallet, file=file)
 
 
@@ -139,12 +139,12 @@ async def _load_one(daemon: RunningDaemon, name: WalletName) -> Loaded:
     return Loaded(origin, wallet, file=file)
 
 
-def _file_of(name: WalletName, origin: str) -> WalletFile | None:
+def _file_of(name: WalletName, origin: str) -> SourceFile | None:
     """Find the file of a wallet known by name, in the folder of today's daemons."""
     for path in sorted(list_wallet_folders()[0].glob("*" + WALLET_SUFFIX)):
         if wallet_name_of(path) == name:
             with suppress(KwlError):
-                return WalletFile(origin, name, digest_content(read_source(path).data))
+                return SourceFile.describe(origin, name, read_source(path).data)
     return None
 
 

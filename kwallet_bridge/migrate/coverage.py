@@ -8,9 +8,13 @@ and one that KDE saved anew is another.
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kwallet_bridge.errors import KwlError
+from kwallet_bridge.kwl.header import parse_table, read_header
 from kwallet_bridge.migrate.rows import Kind, Outcome
 from kwallet_bridge.migrate.wishes import SHADOWED, TWICE, UNKNOWN_TYPE, UNSTORABLE_NAME
 from kwallet_bridge.model import WalletName
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 Gap = tuple[str] | tuple[str, str]
 """A folder, or a folder and a key, that a destination lacks."""
+Covering = tuple["SourceFile", tuple[Gap, ...]]
+"""A file, and what of it a store lacks."""
 
 _THERE = frozenset({Outcome.CREATED, Outcome.REPLACED, Outcome.SAME, Outcome.SKIPPED})
 """Skipped is what has another value there: absent it is not."""
@@ -30,15 +36,29 @@ _NOBODYS = frozenset({UNKNOWN_TYPE, UNSTORABLE_NAME, SHADOWED, TWICE})
 
 
 @dataclass(frozen=True, slots=True)
-class WalletFile:
+class SourceFile:
     """A wallet file's content; ``source`` names it as the run's source does."""
 
     source: str
     wallet: WalletName
     sha256: str
+    table: bytes = b""
+    """Its table of digests; empty where that is not in clear."""
+
+    @classmethod
+    def describe(cls, source: str, wallet: WalletName, data: bytes) -> SourceFile:
+        """Describe a wallet file of this content."""
+        table = None
+        with suppress(KwlError):
+            table = read_header(data).table
+        return cls(source, wallet, digest_content(data), b"" if table is None else table.raw)
+
+    def names(self) -> Mapping[bytes, set[bytes]]:
+        """Give the digests of each folder's keys by the digest of its name."""
+        return parse_table(self.table, 0)[0].names() if self.table else {}
 
     def __repr__(self) -> str:
-        return "WalletFile(...)"
+        return "SourceFile(...)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +67,7 @@ class Coverage:
 
     run: str
     destination: str
-    file: WalletFile
+    file: SourceFile
     at: int
     lacking: tuple[Gap, ...] = field(default=(), repr=False)
 
@@ -60,6 +80,7 @@ class Coverage:
             "source": self.file.source,
             "wallet": self.file.wallet,
             "sha256": self.file.sha256,
+            "table": b64encode(self.file.table).decode(),
             "lacking": [list(gap) for gap in self.lacking],
             "at": self.at,
         }
@@ -78,10 +99,11 @@ class Coverage:
                 "source": str(source),
                 "wallet": str(wallet),
                 "sha256": str(sha256),
+                "table": str(table),
                 "lacking": [*gaps],
                 "at": int(at),
             }:
-                file = WalletFile(source, WalletName(wallet), sha256)
+                file = SourceFile(source, WalletName(wallet), sha256, _read_table(table))
                 return cls(run, to, file, at, tuple(_read_gap(gap) for gap in gaps))
             case _:
                 raise ValueError("no such line")
@@ -107,6 +129,16 @@ def find_gaps(results: Iterable[Result]) -> tuple[Gap, ...] | None:
             return None
         gaps.append((place.folder, place.key) if place.kind is Kind.ENTRY else (place.folder,))
     return tuple(gaps)
+
+
+def _read_table(text: str) -> bytes:
+    raw = b64decode(text, validate=True)
+    if raw:
+        try:
+            parse_table(raw, 0)
+        except KwlError as error:
+            raise ValueError("no table") from error
+    return raw
 
 
 def _read_gap(gap: object) -> Gap:

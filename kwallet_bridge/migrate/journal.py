@@ -29,7 +29,7 @@ from kwallet_bridge.saving import sync_folder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from kwallet_bridge.migrate.coverage import Gap, WalletFile
+    from kwallet_bridge.migrate.coverage import Covering
 
 FILE_NAME = "migrations.jsonl"
 VERSION = 2
@@ -230,7 +230,7 @@ class Journal:
         self,
         destination: str,
         run: RunRecord | None,
-        covered: Iterable[tuple[WalletFile, tuple[Gap, ...]]],
+        covered: Iterable[Covering],
     ) -> None:
         """Note which files are in a destination, by a run or without one, and what it lacks."""
         name, now = run.id if run else "", int(time.time())

@@ -8,6 +8,7 @@ point, or a decision made by another process, is seen by whoever looks next. Blo
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -29,13 +30,14 @@ from kwallet_bridge.store.expected import HiddenNames, NameDigests
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Callable, Iterable
 
-    from kwallet_bridge.kwl.header import DigestTable
-    from kwallet_bridge.migrate.coverage import Gap
+    from kwallet_bridge.migrate.coverage import Coverage, Gap
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.expected import Expectation
+
+Names = Mapping[bytes, set[bytes]]
+"""Digests of each folder's keys by the digest of its name."""
 
 _FILE_PREFIXES = ("file:", "oo7-file:")
 _WAYS_OUT = (
@@ -180,11 +182,10 @@ class _Knowledge:
         taken_back = {name for name, run in runs.items() if run.undoing or run.state == UNDONE}
         self._moves = last_moves({name: runs[name] for name in runs.keys() - taken_back})
         self._undone = {source for name in taken_back for source in runs[name].sources}
-        self._gaps: Mapping[tuple[WalletName, str], tuple[Gap, ...]] = {
-            (one.file.wallet, one.file.sha256): one.lacking
-            for one in records.coverage
-            if is_served(one.destination)
-        }
+        self._covered: dict[WalletName, list[Coverage]] = {}
+        for one in records.coverage:
+            if is_served(one.destination):
+                self._covered.setdefault(one.file.wallet, []).append(one)
         self._begun: dict[str, set[tuple[str, str]]] = {}
         for run in runs.values():
             if run.state == RUNNING:
@@ -203,15 +204,12 @@ class _Knowledge:
         if not wallet:
             return None  # no program can ask for it
         size = modified = 0
-        gaps: tuple[Gap, ...] | None = None
-        table: DigestTable | None = None
+        expected: Names | None = None
         why = Why.NOT_MOVED
         try:
             data, status = read_regular(path, MAX_SIZE)
             size, modified = status.st_size, status.st_mtime_ns
-            gaps = self._gaps_of(path, wallet, data, modified)
-            table = None if gaps == () else read_header(data).table
-            why = Why.NOT_MOVED if table is not None else Why.GPG
+            why, expected = self._expect(path, wallet, data, modified)
         except OSError:
             seen = _look_at(path)
             if seen is None or not (S_ISREG(seen.st_mode) or S_ISLNK(seen.st_mode)):
@@ -219,37 +217,77 @@ class _Knowledge:
             size, modified, why = seen.st_size, seen.st_mtime_ns, Why.UNREADABLE
         except KwlError:
             why = Why.UNREADABLE
-        if gaps == () or (table is not None and not table.entry_count):
+        if expected is not None and not any(expected.values()) and why is not Why.LEFT_OUT:
             return None
-        if self._is_declined(path, size, modified):
+        if expected == {} or self._is_declined(path, size, modified):
             return None
         undone = str(path.absolute()) in self._undone
-        if gaps is not None:
-            why = Why.LEFT_OUT
         begun = self._begun.get(wallet, set())
-        expectation = _expect(why, table, gaps, begun)
-        identity = (path, size, modified, why, gaps, frozenset(begun), undone)
+        if expected is None:
+            expectation: Expectation = HiddenNames(why.value, begun=begun)
+        else:
+            expectation = NameDigests(digest_name, expected, why.value, begun=begun)
+        identity = (path, size, modified, why, repr(expected), frozenset(begun), undone)
         return PendingWallet(path, wallet, size, modified, why, expectation, undone, identity)
 
-    def _gaps_of(
+    def _expect(
         self, path: Path, wallet: WalletName, data: bytes, modified_ns: int
-    ) -> tuple[Gap, ...] | None:
-        """Give what the store lacks of a file that was moved; None if it was not."""
-        gaps = self._gaps.get((wallet, digest_content(data)))
-        if gaps is not None:
-            return gaps
-        for source in (str(path.absolute()), f"running:{wallet}"):
-            run = self._moves.get(source)
-            # The first journals knew a file by its path only, and a run when it began.
-            if run is not None and run.version == 1 and modified_ns <= run.started * 10**9:
-                return ()
-        return None
+    ) -> tuple[Why, Names | None]:
+        """Tell what of a file the store may lack; None for names that nobody knows.
+
+        Of a file that KDE saved since it was moved that is what came to it: what the store had and
+        has no more was removed there.
+
+        Raises:
+            KwlError: It cannot be read.
+        """
+        known = self._covered.get(wallet, [])
+        content = digest_content(data)
+        for one in reversed(known):
+            if one.file.sha256 == content:
+                return Why.LEFT_OUT, _digest_gaps(one.lacking)
+        if self._was_moved_by_the_first_programs(path, wallet, modified_ns):
+            return Why.LEFT_OUT, {}
+        table = read_header(data).table
+        if table is None:
+            return Why.GPG, None
+        expected = table.names()
+        for one in known:
+            expected = _without(expected, one.file.names(), _digest_gaps(one.lacking))
+        return Why.NOT_MOVED, expected
+
+    def _was_moved_by_the_first_programs(
+        self, path: Path, wallet: WalletName, modified_ns: int
+    ) -> bool:
+        """Tell it from a journal that knew a file by its path only, and a run when it began."""
+        runs = (self._moves.get(source) for source in (str(path.absolute()), f"running:{wallet}"))
+        return any(
+            run is not None and run.version == 1 and modified_ns <= run.started * 10**9
+            for run in runs
+        )
 
     def _is_declined(self, path: Path, size: int, modified_ns: int) -> bool:
         if self._state is None:
             self._state = self._read_state()
         kept = self._state.find_declined(str(path.absolute()))
         return kept is not None and (kept.size, kept.modified_ns) == (size, modified_ns)
+
+
+def _digest_gaps(gaps: Iterable[Gap]) -> Names:
+    found: dict[bytes, set[bytes]] = {}
+    for folder, *key in gaps:
+        found.setdefault(digest_name(folder), set()).update(map(digest_name, key))
+    return found
+
+
+def _without(names: Names, covered: Names, gaps: Names) -> Names:
+    """Take out what is covered and no gap; a folder goes with its last key."""
+    left: dict[bytes, set[bytes]] = {}
+    for folder, keys in names.items():
+        rest = keys - (covered.get(folder, set()) - gaps.get(folder, set()))
+        if rest or folder in gaps or folder not in covered:
+            left[folder] = rest
+    return left
 
 
 def holds_entries(path: Path) -> bool:
@@ -271,22 +309,6 @@ def decline(path: Path) -> Declined:
     if seen is None:
         raise FileUnreadableError(f"there is no wallet file {path}")
     return Declined(seen.st_size, seen.st_mtime_ns, int(time.time()))
-
-
-def _expect(
-    why: Why,
-    table: DigestTable | None,
-    gaps: tuple[Gap, ...] | None,
-    begun: AbstractSet[tuple[str, str]],
-) -> Expectation:
-    if gaps is not None:
-        folders: dict[bytes, set[bytes]] = {}
-        for folder, *key in gaps:
-            folders.setdefault(digest_name(folder), set()).update(map(digest_name, key))
-        return NameDigests(digest_name, folders, why.value, begun=begun)
-    if table is None:
-        return HiddenNames(why.value, begun=begun)
-    return NameDigests(digest_name, table.names(), why.value, begun=begun)
 
 
 def _look_at(path: Path) -> os.stat_result | None:

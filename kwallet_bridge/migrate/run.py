@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kwallet_bridge.errors import BridgeError
-    from kwallet_bridge.migrate.coverage import WalletFile
+    from kwallet_bridge.migrate.coverage import Covering
     from kwallet_bridge.migrate.journal import Journal, RunRecord
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.port import CollectionId, ItemBackend
@@ -73,8 +73,9 @@ class Job:
     wallet: WalletName
     wishes: Sequence[Wish]
     warnings: tuple[str, ...] = ()
-    covers: tuple[WalletFile, ...] = ()
-    """The files whose wallet the destination has once the job is done."""
+    covers: tuple[Covering, ...] = ()
+    """The files whose wallet the destination has once the job is done, but for what the job's own
+    source lacks of them."""
     repair: bool = False
     left_out: int = 0
     """Items of the source that cannot be read."""

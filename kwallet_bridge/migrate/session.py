@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from kwallet_bridge.migrate.coverage import Gap, WalletFile
+    from kwallet_bridge.migrate.coverage import Covering
     from kwallet_bridge.migrate.rows import Policy, Row
 
 KEEP_DAYS = 30
@@ -154,13 +154,13 @@ async def _verify(jobs: Sequence[Job], orders: Orders) -> bool:
     return True
 
 
-def _covered(jobs: Sequence[Job]) -> list[tuple[WalletFile, tuple[Gap, ...]]]:
+def _covered(jobs: Sequence[Job]) -> list[Covering]:
     """Pair each file that is in the destination now with what of it is not."""
     found = []
     for job in jobs:
         gaps = find_gaps(job.results)
         if gaps is not None:
-            found += [(file, gaps) for file in job.covers]
+            found += [(file, tuple(dict.fromkeys((*old, *gaps)))) for file, old in job.covers]
     return found
 
 

@@ -306,3 +306,22 @@ def test_pams_empty_wallet_holds_nobody_up(
     assert bridge.process is not None
     assert os.stat(place_wallet(bus.data, {})).st_size == 60  # noqa: PTH116  brevity
     assert _browse(bus, asynchronous=False) == NEW_KEY
+
+
+def test_a_copy_of_the_store_holds_what_was_moved_into_it(bus: PrivateBus) -> None:
+    """Whoever changes the store takes along that the wallet was moved: what is removed is gone."""
+    with _scene(bus, "gnome-keyring") as before:
+        _moved(before)
+        password = bus.home / "keyring-password"
+        password.write_bytes(KEYRING_PASSWORD.reveal() + b"\n")
+        password.chmod(0o600)
+        after = Scene(bus, f"file:{bus.data}/keyrings/own.keyring", password)
+        words = ["copy", "--from", before.store, "--to", after.store, "--to-password-file"]
+        bus.run(after.command(*words, str(password)), env={"PYTHONPATH": str(ROOT)})
+    with after.bridge:
+        client = bus.client()
+        handle = client.open(WALLET, APPID)
+        place = (handle, FOLDER, KEY, APPID)
+        assert client.ask("readPassword", "isss", *place).value == OLD_KEY
+        assert client.ask("removeEntry", "isss", *place).value == 0
+        assert client.ask("hasEntry", "isss", *place).value is False

@@ -11,7 +11,7 @@ import pytest
 from support.migration import KDEWALLET, Scene, entry, wallet
 
 from kwallet_bridge.errors import JournalError, StoreError, StoreRefusedError
-from kwallet_bridge.migrate.coverage import WalletFile, digest_content
+from kwallet_bridge.migrate.coverage import SourceFile, digest_content
 from kwallet_bridge.migrate.journal import open_journal, peek_records
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.session import carry_out
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.store.port import CollectionId, ItemId, NewItem
 
-FILE = WalletFile("/home/me/kdewallet.kwl", KDEWALLET, digest_content(b"one"))
-OTHER = WalletFile("/home/me/work.kwl", WalletName("work"), digest_content(b"two"))
+FILE = SourceFile("/home/me/kdewallet.kwl", KDEWALLET, digest_content(b"one"))
+OTHER = SourceFile("/home/me/work.kwl", WalletName("work"), digest_content(b"two"))
 SOURCE = wallet({"f": {"a": "1", "b": "2"}})
 
 
@@ -38,13 +38,13 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(backend, tmp_path / "j")
 
 
-async def _migrate(scene: Scene, source: Wallet = SOURCE, file: WalletFile = FILE) -> Job:
-    job = Job(source.name, from_wallet(source, source.name), covers=(file,))
+async def _migrate(scene: Scene, source: Wallet = SOURCE, file: SourceFile = FILE) -> Job:
+    job = Job(source.name, from_wallet(source, source.name), covers=((file, ()),))
     await carry_out([job], replace(scene.orders(), sources=(file.source,)))
     return job
 
 
-def _covered(scene: Scene) -> list[tuple[WalletFile, tuple[tuple[str, ...], ...]]]:
+def _covered(scene: Scene) -> list[tuple[SourceFile, tuple[tuple[str, ...], ...]]]:
     return [(one.file, one.lacking) for one in peek_records(scene.journal).coverage]
 
 

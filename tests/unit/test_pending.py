@@ -16,7 +16,7 @@ from support.wallet_files import place_bytes, place_gpg_wallet, place_wallet
 from kwallet_bridge import qtstream
 from kwallet_bridge.daemon.pending import Decision, PendingDecisions, PendingWallets
 from kwallet_bridge.errors import ElsewhereError
-from kwallet_bridge.migrate.coverage import WalletFile, digest_content
+from kwallet_bridge.migrate.coverage import SourceFile
 from kwallet_bridge.migrate.journal import journal_path, open_journal
 from kwallet_bridge.migrate.pending import Why, decline, find_pending, same_store
 from kwallet_bridge.migrate.rows import Action, Kind, Place
@@ -63,7 +63,7 @@ def _move(path: Path, *, lacking: tuple[Gap, ...] = (), wallet: WalletName = WAL
     source = str(path.absolute())
     with open_journal(journal_path()) as journal:
         run = journal.begin(MEMORY, [source])
-        file = WalletFile(source, wallet, digest_content(path.read_bytes()))
+        file = SourceFile.describe(source, wallet, path.read_bytes())
         journal.note_covered(MEMORY, run, [(file, lacking)])
         journal.end(run, "finished")
         return run.id
@@ -147,6 +147,24 @@ def test_a_wallet_that_was_moved_is_not_pending(data_home: Path) -> None:
         journal.end(journal.runs[run], "confirmed")
         journal.forget_names(journal.runs[run])
     path.with_name("work.kwl").rename(path)
+    assert _why() == []
+
+
+def test_of_a_wallet_that_was_saved_since_only_what_is_new_is_expected(data_home: Path) -> None:
+    """What was moved and is no more in the store was removed there; KDE saves files for little."""
+    content = {FOLDER: {KEY: "old", "refused": "x"}, "Passwords": {"p": "p"}}
+    path = place_wallet(data_home, content)
+    _move(path, lacking=((FOLDER, "refused"),))
+    place_wallet(data_home, content | {"More": {"m": "m"}})
+    (one,) = _pending()
+    assert one.why is Why.NOT_MOVED
+    expected = one.expectation
+    assert expected.holds(FolderName("More"), Key("m"))
+    assert expected.holds(FOLDER, Key("refused"))
+    assert not expected.holds(FOLDER, KEY)
+    assert not expected.holds(FolderName("Passwords"))
+    _move(path)
+    place_wallet(data_home, {FOLDER: {KEY: "changed"}})
     assert _why() == []
 
 
