@@ -33,6 +33,9 @@ class Decision(Enum):
         return self in {Decision.ALWAYS, Decision.NEVER}
 
 
+UNKNOWN_SANDBOX: Final = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """Who wants which wallet: the name claimed, and the program the kernel tells of."""
@@ -41,9 +44,9 @@ class Question:
     appid: str
     pid: int
     executable: str
-    """Path of the program; "" if it may not be read."""
+    """Path of the program; "" where it is not certain."""
     flatpak: str
-    """Flatpak application it runs in; "" outside of any sandbox."""
+    """Flatpak application it runs in; "" outside of any, ``unknown`` if nobody vouches for it."""
     may_allow_always: bool = True
     """Whether kwalletrc lets the decision be kept."""
     may_deny_always: bool = True

@@ -65,6 +65,7 @@ class BusConnection:
         self._following: dict[str, SharedRun[None]] = {}
         self._accused: set[str] = set()
         self._names: set[str] = set()
+        self._address: str | None = None
         self._serve: Callable[[IncomingCall], None] | None = None
         self._closing = False
         self.lost: asyncio.Future[None] = loop.create_future()
@@ -86,11 +87,20 @@ class BusConnection:
         except (OSError, EOFError, InvalidAddressError, ValueError) as error:
             raise BusLostError("cannot connect to the message bus") from error
         connection = cls(engine, loop)
+        connection._address = address
         watcher = loop.create_task(connection._watch_end())
         connection.lost.add_done_callback(lambda _: watcher.cancel())
         match = SignalMatch(sender=DAEMON, path=DAEMON_PATH, interface=DAEMON, member="NameLost")
         connection.listen(match, connection._on_name_lost)
         return connection
+
+    async def connect_again(self, *, unix_fds: bool = False) -> BusConnection:
+        """Connect to the same bus once more.
+
+        Raises:
+            BusLostError: It is gone, or refuses us.
+        """
+        return await type(self).connect(self._address, unix_fds=unix_fds)
 
     @property
     def unique_name(self) -> str:
@@ -167,13 +177,40 @@ class BusConnection:
             self.call_daemon, destination, send, patience=_PATIENCE, auto_start=True
         )
 
-    async def _exchange(self, message: Message, patience: float | None) -> Sequence[object]:
+    async def call_daemon_for_fds(
+        self, member: str, signature: str, body: Sequence[object]
+    ) -> tuple[Sequence[object], list[int]]:
+        """Call the bus daemon; gives the reply's body, and its descriptors, which are the caller's.
+
+        An ``h`` in the body is a place among these. Only for connections made with ``unix_fds``.
+        """
+        message = Message(
+            destination=DAEMON,
+            path=DAEMON_PATH,
+            interface=DAEMON,
+            member=member,
+            signature=signature,
+            body=to_wire(signature, body),
+            validate=False,
+        )
+        descriptors: list[int] = []
+        try:
+            return await self._exchange(message, _PATIENCE, descriptors), descriptors
+        except BaseException:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise
+
+    async def _exchange(
+        self, message: Message, patience: float | None, descriptors: list[int] | None = None
+    ) -> Sequence[object]:
         if self.lost.done():
             raise BusLostError("the message bus is gone")
         serial = self._engine.next_serial()
         message.serial = serial
         future = ReplyFuture(loop=self._loop)
         future.answerer = message.destination or DAEMON
+        future.descriptors = descriptors
         self._pending[serial] = future
         timer = None
         try:
@@ -383,6 +420,9 @@ class BusConnection:
             return False
         sender = message.sender
         if sender == future.answerer or (sender == DAEMON and kind is _ERROR):
+            if future.descriptors is not None and not future.done():
+                future.descriptors += message.unix_fds
+                message.unix_fds = []
             future.fill(message)
         else:
             self._accuse(sender or "")

@@ -21,6 +21,8 @@ class ReplyFuture(asyncio.Future[Message]):
     answerer: str = ""
     """Whose reply it is: the unique name that was called, or the bus daemon's name."""
     resume: Callable[[], None] | None = None
+    descriptors: list[int] | None = None
+    """Takes what file descriptors come with the reply; None leaves them to be closed."""
 
     def fill(self, message: Message) -> None:
         """Give the reply; one that nobody waits for any more is dropped."""

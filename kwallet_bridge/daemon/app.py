@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.wallets import Store
     from kwallet_bridge.wallet.access import Refusal
     from kwallet_bridge.wallet.lacking import Lacking
-    from kwallet_bridge.wire.peers import PeerProgram
+    from kwallet_bridge.wire.program import PeerProgram
     from kwallet_bridge.wire.secretportal import SecretPortal
 
 _DRAIN_SECONDS = 10.0
@@ -116,7 +116,11 @@ class Daemon:
             lacking=_lacking(pending, serving.store),
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
-        self._peers = peers = Peers(bus, vanished=self._vanished)
+        self._peers = peers = Peers(
+            bus,
+            vanished=self._vanished,
+            connect=lambda: bus.connect_again(unix_fds=True),
+        )
         self._dispatcher = Dispatcher(
             loop=loop, service=self._service, contents=contents, peers=peers, quota=quota
         )
@@ -125,7 +129,7 @@ class Daemon:
         self._store_object = StoreObject(serving.describe, self._background.start)
 
     async def _identify(self, peer: str) -> PeerProgram | None:
-        return await self._peers.program(peer)
+        return await self._peers.look_again(peer)
 
     def _refused(self, refusal: Refusal) -> None:
         self._monitor.note_refusal(refusal)

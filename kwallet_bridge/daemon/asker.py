@@ -20,7 +20,6 @@ from kwallet_bridge.question import (
     Decision,
     Question,
 )
-from kwallet_bridge.wire.sandbox import flatpak_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.config import Settings
     from kwallet_bridge.daemon.screen import Screen
     from kwallet_bridge.model import AppId, WalletName
-    from kwallet_bridge.wire.peers import PeerProgram
+    from kwallet_bridge.wire.program import PeerProgram
 
 OWN_DIALOG: Final = (sys.executable, "-P", "-m", "kwallet_bridge", "gui", "access")
 
@@ -152,11 +151,7 @@ class DialogAsker:
 
 
 def _describe(wallet: WalletName, appid: AppId, program: PeerProgram) -> Question:
-    try:
-        flatpak = flatpak_id(program.pid)
-    except OSError:
-        flatpak = ""
-    return Question(wallet, appid, program.pid, program.executable, flatpak)
+    return Question(wallet, appid, program.pid, program.executable, program.flatpak)
 
 
 async def _with_choices(question: Question) -> Question:

@@ -21,7 +21,7 @@ from PyQt6.sip import voidptr
 
 from kwallet_bridge.gui.icons import decorate, icon
 from kwallet_bridge.gui.labels import ElidedLabel
-from kwallet_bridge.question import DECISION, SHOWN, Decision, say
+from kwallet_bridge.question import DECISION, SHOWN, UNKNOWN_SANDBOX, Decision, say
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -108,8 +108,8 @@ class AccessDialog(QDialog):
         heading.setWordWrap(True)
         hint = QLabel(
             self.tr(
-                "The name is the program's own word. "
-                "Program and process are what the system knows of it."
+                "The name is the program's own word; program and process are the system's. "
+                "Outside of a sandbox a program can still pose as another."
             )
         )
         hint.setWordWrap(True)
@@ -133,11 +133,13 @@ class AccessDialog(QDialog):
         facts = [
             (self.tr("Wallet:"), question.wallet),
             (self.tr("Calls itself:"), question.appid or self.tr("(gives no name)")),
-            (self.tr("Program:"), question.executable or self.tr("(the system does not tell)")),
+            (self.tr("Program:"), question.executable or self.tr("unknown program")),
             (self.tr("Process:"), str(question.pid)),
         ]
         if question.flatpak:
-            facts.insert(3, (self.tr("Flatpak:"), question.flatpak))
+            vouched = question.flatpak != UNKNOWN_SANDBOX
+            flatpak = question.flatpak if vouched else self.tr("(nobody vouches for it)")
+            facts.insert(3, (self.tr("Flatpak:"), flatpak))
         form = QFormLayout()
         form.setHorizontalSpacing(12)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

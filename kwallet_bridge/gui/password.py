@@ -264,7 +264,7 @@ class PasswordWindow(QDialog):
         facts = [(self.tr("Wallet:"), question.wallet)]
         if question.appid or question.executable:
             facts.append((self.tr("Wanted by:"), question.appid or self.tr("(gives no name)")))
-            unknown = self.tr("(the system does not tell)")
+            unknown = self.tr("unknown program")
             facts.append((self.tr("Program:"), question.executable or unknown))
         for name, value in facts:
             form.addRow(QLabel(name), ElidedLabel(value, name=name))

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kwallet_bridge.wire.sandbox import flatpak_id
+from kwallet_bridge.wire.program import examine
+from kwallet_bridge.wire.sandbox import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,13 +65,14 @@ class Version:
 
 async def find_version(kind: str, owner: Owner) -> Version:
     """Find the version of the provider that runs as ``owner``."""
-    with suppress(OSError):
-        if app := flatpak_id(owner.pid):
-            return Version("", f"it runs in the Flatpak {app}")
-    program = _program_of(owner)
-    if program.endswith(" (deleted)"):
+    seen = await asyncio.to_thread(examine, owner.pid)
+    if seen.flatpak:
+        known = seen.flatpak != UNKNOWN
+        return Version("", f"it runs in {f'the Flatpak {seen.flatpak}' if known else 'a sandbox'}")
+    if seen.executable.endswith(" (deleted)"):
         return Version("", "its program was replaced since it started; log out and in")
-    if program and str(Path(program).parent) not in FOLDERS:
+    # gnome-keyring may lock memory, which hides its program; what it calls itself is no substitute.
+    if seen.could_look and str(Path(seen.executable).parent) not in FOLDERS:
         # It may have brought a printer of its own, which is nothing to be run by whoever asks.
         return Version("", "its program is in no folder of the system")
     if kind in LIBRARIES:
@@ -78,18 +80,6 @@ async def find_version(kind: str, owner: Owner) -> Version:
     if kind in PRINTERS:
         return await _ask(PRINTERS[kind])
     return Version("", "nothing is known of how to ask")
-
-
-def _program_of(owner: Owner) -> str:
-    """Give the program as the kernel names it; "" where it does not.
-
-    gnome-keyring may lock memory, which hides its program from its own user. What it says of itself
-    on its command line is no substitute.
-    """
-    try:
-        return str(Path(f"/proc/{owner.pid}/exe").readlink())
-    except OSError:
-        return ""
 
 
 async def _ask(name: str) -> Version:

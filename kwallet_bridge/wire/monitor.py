@@ -25,7 +25,6 @@ from kwallet_bridge.wire.observed import (
     REFUSED,
     ObservedCall,
 )
-from kwallet_bridge.wire.sandbox import flatpak_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -149,11 +148,8 @@ class Monitor:
 
     async def _may_listen(self, peer: str) -> bool:
         self._peers.seen(peer)
-        program = await self._peers.program(peer)
-        try:
-            return program is not None and not flatpak_id(program.pid)
-        except OSError:
-            return False
+        program = await self._peers.look_again(peer)
+        return program is not None and not program.is_confined
 
     def peer_vanished(self, peer: str) -> None:
         """Tell nothing more to who left the bus."""

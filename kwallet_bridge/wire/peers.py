@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+import os
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.bus.owners import DAEMON, DAEMON_PATH
 from kwallet_bridge.bus.port import SignalMatch
 from kwallet_bridge.errors import BusError, BusReplyError
+from kwallet_bridge.wire.program import PeerProgram, compare, examine, glance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from kwallet_bridge.bus.connection import BusConnection
     from kwallet_bridge.bus.port import Signal
@@ -26,24 +28,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PeerProgram:
-    """The process behind a peer: what the kernel says, not what the peer claims."""
-
-    pid: int
-    executable: str
-    """Path of the program; "" if it may not be read."""
-
-    def __str__(self) -> str:
-        return f"{Path(self.executable).name or 'a program'} (pid {self.pid})"
+_MOST_LOOKS: Final = 8
+"""Processes that may keep us waiting at a time; of others nothing is known meanwhile."""
+_LOOK_SECONDS: Final = 1.0
 
 
 class Peers:
     """The peers that called us and are still there."""
 
-    def __init__(self, bus: BusConnection, *, vanished: Callable[[str], None]) -> None:
-        """Call ``vanished`` with the unique name of a peer that left the bus."""
+    def __init__(
+        self,
+        bus: BusConnection,
+        *,
+        vanished: Callable[[str], None],
+        connect: Callable[[], Awaitable[BusConnection]] | None = None,
+    ) -> None:
+        """Call ``vanished`` with the unique name of a peer that left the bus.
+
+        ``connect`` makes a connection that passes descriptors, to get those of processes from a bus
+        that has them.
+        """
         self._bus = bus
+        self._connect = connect
+        self._looks = 0
         self._vanished = vanished
         self._known: dict[str, PeerProgram | None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,6 +85,66 @@ class Peers:
             await self._look_up(peer)
         return self._known.get(peer)
 
+    async def look_again(self, peer: str) -> PeerProgram | None:
+        """Look at the process behind a peer as it is now; None for a peer that is gone.
+
+        It may run another program by now than when it first called.
+        """
+        first = await self.program(peer)
+        if first is None:
+            return None
+        pid, pidfd = await self._find_process(peer, first.pid)
+        try:
+            now = await self._look_aside(pid, pidfd)
+        finally:
+            if pidfd is not None:
+                os.close(pidfd)
+        try:
+            # That a number was used again is told by its owner being no more.
+            (after,) = await self._bus.call_daemon("GetConnectionUnixProcessID", "s", [peer])
+        except BusError:
+            return None
+        return compare(first, now) if after == first.pid == pid else PeerProgram(pid)
+
+    async def _find_process(self, peer: str, pid: int) -> tuple[int, int | None]:
+        """Give the process of a peer, with a descriptor of it from a bus that keeps one."""
+        if self._connect is None:
+            return pid, None
+        with suppress(BusError):
+            connection = await self._connect()
+            try:
+                return await read_process(connection, peer)
+            finally:
+                connection.close()
+        return pid, None
+
+    async def _look_aside(self, pid: int, pidfd: int | None = None) -> PeerProgram:
+        """Look in a thread of its own: a process can make us wait for ever, and a pool be full."""
+        if self._looks >= _MOST_LOOKS:
+            return PeerProgram(pid)
+        loop = asyncio.get_running_loop()
+        seen: asyncio.Future[PeerProgram] = loop.create_future()
+        own = None if pidfd is None else os.dup(pidfd)
+
+        def tell(program: PeerProgram) -> None:
+            self._looks -= 1
+            if not seen.done():
+                seen.set_result(program)
+
+        def work() -> None:
+            try:
+                program = examine(pid, pidfd=own)
+            finally:
+                if own is not None:
+                    os.close(own)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(tell, program)
+
+        self._looks += 1
+        threading.Thread(target=work, name="look", daemon=True).start()
+        done, _ = await asyncio.wait({seen}, timeout=_LOOK_SECONDS)
+        return seen.result() if done else PeerProgram(pid)
+
     async def _look_up(self, peer: str) -> None:
         # Asked after the match was set: a peer that left before it is noticed here.
         try:
@@ -87,9 +154,10 @@ class Peers:
             return
         except BusError:
             return  # the bus is slow or gone, which says nothing of the peer
+        number = int(str(pid))
+        program = glance(number) or await self._look_aside(number)
         if peer in self._known:
-            number = int(str(pid))
-            self._known[peer] = PeerProgram(number, _executable(number))
+            self._known[peer] = program
 
     def _on_owner_changed(self, signal: Signal) -> None:
         name, _, owner = signal.body
@@ -110,8 +178,19 @@ def _rule(peer: str) -> str:
     )
 
 
-def _executable(pid: int) -> str:
-    try:
-        return str(Path(f"/proc/{pid}/exe").readlink())
-    except OSError:
-        return ""
+async def read_process(bus: BusConnection, peer: str) -> tuple[int, int | None]:
+    """Give the process that made a peer's connection, and its descriptor where the bus has one.
+
+    The descriptor is the caller's.
+
+    Raises:
+        BusError: The bus does not know the peer, or does not answer.
+    """
+    (found,), descriptors = await bus.call_daemon_for_fds("GetConnectionCredentials", "s", [peer])
+    fields = found if isinstance(found, dict) else {}
+    pid, place = (getattr(fields.get(name), "value", None) for name in ("ProcessID", "ProcessFD"))
+    mine = place if isinstance(place, int) and place < len(descriptors) else None
+    for number, descriptor in enumerate(descriptors):
+        if number != mine:
+            os.close(descriptor)
+    return (pid if isinstance(pid, int) else 0), None if mine is None else descriptors[mine]

@@ -12,6 +12,7 @@ from kwallet_bridge.wire import peers as peers_module
 from kwallet_bridge.wire.monitor import ACCESS_DENIED, Monitor
 from kwallet_bridge.wire.observed import MONITOR_INTERFACE, MONITOR_PATH
 from kwallet_bridge.wire.peers import Peers
+from kwallet_bridge.wire.program import PeerProgram
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,9 +84,14 @@ def incoming(call: FakeCall) -> IncomingCall:
 class Rig:
     """A monitor between fakes."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, flatpak: str = "") -> None:
-        monkeypatch.setattr(module, "flatpak_id", lambda _: flatpak)
-        monkeypatch.setattr(peers_module, "_executable", lambda _: "/usr/bin/vlc")
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, flatpak: str = "", could_look: bool = True
+    ) -> None:
+        def look(pid: int, **_: object) -> PeerProgram:
+            return PeerProgram(pid, "/usr/bin/vlc", flatpak, 1, could_look=could_look)
+
+        monkeypatch.setattr(peers_module, "glance", look)
+        monkeypatch.setattr(peers_module, "examine", look)
         self.bus = FakeBus()
         bus = cast("BusConnection", self.bus)
         self.observer: Any = None
@@ -112,6 +118,14 @@ async def test_a_sandboxed_program_may_not_listen(monkeypatch: pytest.MonkeyPatc
     rig = Rig(monkeypatch, flatpak="org.a.B")
     assert await rig.subscribe() == ACCESS_DENIED
     assert rig.observer is None
+
+
+async def test_a_program_that_hides_its_root_may_not_listen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A peer of which the kernel does not show whether it is in a sandbox is refused."""
+    rig = Rig(monkeypatch, could_look=False)
+    assert await rig.subscribe() == ACCESS_DENIED
 
 
 async def test_a_program_nobody_can_look_at_may_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,16 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import pytest
-
 from kwallet_bridge.wire.calls import CALLS
 from kwallet_bridge.wire.observed import NAME_ARGUMENTS, ObservedCall
-from kwallet_bridge.wire.sandbox import flatpak_id
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CALL = ObservedCall(0.0, "evil\x1b[2J\n", 7, "/usr/bin/vlc", "readPassword", "ok", 0.0012, {})
 
@@ -32,27 +24,3 @@ def test_values_are_never_among_the_names() -> None:
     keywords = {argument.keyword for row in CALLS for argument in row.arguments}
     assert keywords >= NAME_ARGUMENTS
     assert not NAME_ARGUMENTS & {"value", "password_hash", "path"}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (None, ""),
-        ("[Application]\nname=org.a.B\n", "org.a.B"),
-        ("junk", "unknown"),
-        ("", "unknown"),
-    ],
-)
-def test_flatpaks_are_recognised(tmp_path: Path, text: str | None, expected: str) -> None:
-    """A process with a .flatpak-info in its root belongs to that application."""
-    root = tmp_path / "7/root"
-    root.mkdir(parents=True)
-    if text is not None:
-        (root / ".flatpak-info").write_text(text)
-    assert flatpak_id(7, proc=tmp_path) == expected
-
-
-def test_a_process_that_hides_is_told(tmp_path: Path) -> None:
-    """A process that cannot be looked at raises instead of counting as unsandboxed."""
-    with pytest.raises(OSError, match="No such file"):
-        flatpak_id(7, proc=tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from kwallet_bridge.session import provider_version
 from kwallet_bridge.session.census import Owner
 from kwallet_bridge.session.provider_version import find_version
+from kwallet_bridge.wire.program import PeerProgram
 
 NOBODY = 2**22 + 1
 """More than any process's number."""
@@ -25,8 +26,8 @@ def install(path: Path, text: str) -> str:
 
 def owned_by(monkeypatch: pytest.MonkeyPatch, program: str) -> Owner:
     """Give an owner of the bus name that runs a program; it is not in a sandbox."""
-    monkeypatch.setattr(provider_version, "flatpak_id", lambda _: "")
-    monkeypatch.setattr(provider_version, "_program_of", lambda _: program)
+    seen = PeerProgram(os.getpid(), program, could_look=bool(program))
+    monkeypatch.setattr(provider_version, "examine", lambda _: seen)
     return Owner(":1.1", os.getpid(), (program,), "")
 
 
@@ -58,7 +59,6 @@ async def test_nothing_is_run_on_a_strangers_word(
     """Neither a program beside the provider's own is run, nor one in the folder of its argv[0]."""
     trap = install(tmp_path / "trap/keepassxc-cli", f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
     provider = str(tmp_path / "trap/keepassxc")
-    monkeypatch.setattr(provider_version, "flatpak_id", lambda _: "")
     if claims:
         monkeypatch.setenv("PATH", str(tmp_path / "trap"))
         owner = Owner(":1.1", NOBODY, (provider,), "")
@@ -114,5 +114,6 @@ async def test_a_replaced_program_has_no_version(monkeypatch: pytest.MonkeyPatch
 async def test_a_sandbox_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider in a Flatpak is not asked by a program outside that happens to have its name."""
     owner = owned_by(monkeypatch, "/app/bin/keepassxc")
-    monkeypatch.setattr(provider_version, "flatpak_id", lambda _: "org.keepassxc.KeePassXC")
+    seen = PeerProgram(1, flatpak="org.keepassxc.KeePassXC")
+    monkeypatch.setattr(provider_version, "examine", lambda _: seen)
     assert "org.keepassxc.KeePassXC" in str(await find_version("keepassxc", owner))

@@ -13,8 +13,8 @@
             <translation>Darf dieses Programm die Brieftasche öffnen?</translation>
         </message>
         <message>
-            <source>The name is the program's own word. Program and process are what the system knows of it.</source>
-            <translation>Den Namen gibt sich das Programm selbst. Programm und Prozess kennt das System.</translation>
+            <source>The name is the program's own word; program and process are the system's. Outside of a sandbox a program can still pose as another.</source>
+            <translation>Den Namen gibt sich das Programm selbst, Programm und Prozess nennt das System. Außerhalb einer Sandbox kann sich ein Programm trotzdem als ein anderes ausgeben.</translation>
         </message>
         <message>
             <source>Wallet:</source>
@@ -33,12 +33,16 @@
             <translation>Programm:</translation>
         </message>
         <message>
-            <source>(the system does not tell)</source>
-            <translation>(verrät das System nicht)</translation>
+            <source>unknown program</source>
+            <translation>unbekanntes Programm</translation>
         </message>
         <message>
             <source>Process:</source>
             <translation>Prozess:</translation>
+        </message>
+        <message>
+            <source>(nobody vouches for it)</source>
+            <translation>(niemand bürgt dafür)</translation>
         </message>
         <message>
             <source>Flatpak:</source>
@@ -273,8 +277,8 @@
             <translation>(nennt keinen Namen)</translation>
         </message>
         <message>
-            <source>(the system does not tell)</source>
-            <translation>(verrät das System nicht)</translation>
+            <source>unknown program</source>
+            <translation>unbekanntes Programm</translation>
         </message>
         <message>
             <source>Program:</source>
