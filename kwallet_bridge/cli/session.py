@@ -18,8 +18,9 @@ from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusLostError, SessionError, UsageError
 from kwallet_bridge.session.census import KSECRETD, find_owner
-from kwallet_bridge.session.decision import WORDS, ask_daemon, keep, read_word
+from kwallet_bridge.session.decision import WORDS, ask_daemon, keep, read_kept, read_word
 from kwallet_bridge.session.files import Places, PlannedFile, plan_files
+from kwallet_bridge.session.kde_provider import require_ways_out
 from kwallet_bridge.session.manifest import (
     forget,
     is_in_place,
@@ -135,7 +136,7 @@ async def _act(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
             return await _show_status(bus, planned, record, as_json=args.json)
         takeover = Takeover(bus, program=program, planned=planned, record=record, say=say)
         if args.action == "install":
-            await _install(takeover, args.store, environ)
+            await _install(bus, takeover, args.store, environ)
             await _note_ksecretd(bus)
             await _note_store(bus)
         else:
@@ -145,17 +146,20 @@ async def _act(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     return 0
 
 
-async def _install(takeover: Takeover, word: str | None, environ: Mapping[str, str]) -> None:
+async def _install(
+    bus: BusConnection, takeover: Takeover, word: str | None, environ: Mapping[str, str]
+) -> None:
     """Install, and keep which store shall serve before the daemon starts."""
-    if word is None:
-        await takeover.install()
-        return
-    decision = read_word(word, environ, MadeBy.INSTALL)
-    before = await asyncio.to_thread(keep, environ, decision)
+    chosen = read_word(word, environ, MadeBy.INSTALL) if word is not None else None
+    kept = await asyncio.to_thread(read_kept, environ)
+    await require_ways_out(bus, chosen or kept, say=say)
+    if chosen is not None:
+        await asyncio.to_thread(keep, environ, chosen)
     try:
         await takeover.install()
     except BaseException:
-        await asyncio.to_thread(keep, environ, before)
+        if chosen is not None:
+            await asyncio.to_thread(keep, environ, kept)
         raise
 
 

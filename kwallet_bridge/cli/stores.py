@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.cli.passwords import PasswordSource, Prompt, ask_new_password, ask_password
 from kwallet_bridge.config import read_settings
-from kwallet_bridge.errors import BusLostError, StoreUnavailableError, UsageError
+from kwallet_bridge.errors import (
+    BusLostError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UsageError,
+)
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.keyringfile.folder import resolve_path
 from kwallet_bridge.keyringfile.sources import KeyRequest
 from kwallet_bridge.migrate.run import OpenStore
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
+from kwallet_bridge.secretservice.names import BUS_NAME, BUS_NAME_VARIABLE
 from kwallet_bridge.secretservice.text_keyrings import is_text_keyring
+from kwallet_bridge.session.kde_provider import IS_NO_DESTINATION, find_kde_provider
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.wallets import StoreSettings
 
@@ -151,6 +158,8 @@ class StoreOpener:
             bus = await BusConnection.connect(address or None)
         except BusLostError as error:
             raise StoreUnavailableError("there is no message bus to find a provider on") from error
+        if not self._is_source:
+            await _refuse_kdes(bus)
         backend = SecretServiceBackend(bus)
         store = EntryStore(backend, settings)
 
@@ -168,3 +177,11 @@ class StoreOpener:
             kind=lambda: backend.provider_kind or "unknown provider",
             is_text=is_text,
         )
+
+
+async def _refuse_kdes(bus: BusConnection) -> None:
+    """Refuse a provider that ends when the bridge takes over."""
+    name = os.environ.get(BUS_NAME_VARIABLE) or BUS_NAME
+    if await find_kde_provider(bus, name=name) is not None:
+        bus.close()
+        raise StoreRefusedError(IS_NO_DESTINATION)

@@ -60,6 +60,7 @@ NAMES: Final[Mapping[str, str]] = {
     "gnome-keyring": "org.gnome.keyring",
     "keepassxc": "org.keepassxc.KeePassXC.MainWindow",
     "ksecretd": "org.kde.secretservicecompat",
+    "kwalletd6": "org.kde.kwalletd6",
 }
 """Bus names that a provider holds on the same connection: what it does, not what it is called."""
 
@@ -68,6 +69,8 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "gnome-keyring-d": "gnome-keyring",
     "keepassxc": "keepassxc",
     "ksecretd": "ksecretd",
+    "kwalletd5": "kwalletd6",
+    "kwalletd6": "kwalletd6",
     "oo7-daemon": "oo7",
 }
 
@@ -75,6 +78,7 @@ ROWS: Final[Mapping[str, Quirks]] = {
     "gnome-keyring": GNOME_KEYRING,
     "keepassxc": KEEPASSXC,
     "ksecretd": KSECRETD,
+    "kwalletd6": KSECRETD,  # up to KDE Frameworks 6.13 they were one program
     "oo7": OO7,
     "": UNKNOWN,
 }

@@ -40,23 +40,19 @@ def read_word(word: str, environ: Mapping[str, str], made_by: MadeBy) -> Decisio
     raise UsageError(f"a store is {WORDS}")
 
 
-def keep(environ: Mapping[str, str], decision: Decision | None) -> Decision | None:
-    """Keep a decision, durably; return the one that it replaces.
+def keep(environ: Mapping[str, str], decision: Decision | None) -> None:
+    """Keep a decision, durably, in place of any other; None keeps none.
 
     Decided anew for the same file, that this file served is still known.
 
     Raises:
         StateError: The state file cannot be used.
     """
-    replaced: list[Decision | None] = []
 
     def change(state: State) -> State:
-        before = state.decision
-        replaced.append(before)
-        return replace(state, decision=_with_past(decision, before))
+        return replace(state, decision=_with_past(decision, state.decision))
 
     update(state_path(environ), change)
-    return replaced[-1]
 
 
 def _with_past(decision: Decision | None, before: Decision | None) -> Decision | None:
