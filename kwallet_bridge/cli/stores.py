@@ -57,6 +57,10 @@ class RememberedPassword:
         """Whether asking again may bring another answer."""
         return self._source.asks_a_person
 
+    async def is_ready(self) -> bool:
+        """Tell that it may be had."""
+        return True
+
     async def read_password(self, request: KeyRequest) -> Secret | None:
         """Give the password of a file; a new one's is asked for twice.
 

@@ -120,8 +120,16 @@ class KeyringFileBackend:
     # --- collections ----------------------------------------------------------------------------
 
     async def is_reachable(self) -> bool:
-        """Tell that somebody could answer: always."""
-        return True
+        """Tell whether an open may succeed: the main file can be read, and a password be had."""
+        box = self._boxes.get(self._main)
+        if box is not None and box.key is not None:
+            return True
+        try:
+            if self._main in await self._scan():
+                await self._box(self._main).require_readable()
+        except StoreError:
+            return False
+        return await self._keys.is_ready()
 
     async def collections(self) -> Sequence[Collection]:
         """List the files.

@@ -67,6 +67,10 @@ class PortalPassword:
         """Use a connection of its own for each request, made by ``connect``."""
         self._connect = connect
 
+    async def is_ready(self) -> bool:
+        """Tell that the desktop may give it."""
+        return True
+
     async def read_password(self, request: KeyRequest) -> Secret | None:
         """Have the portal write the secret into a pipe.
 

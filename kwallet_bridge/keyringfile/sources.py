@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kwallet_bridge.errors import StorePasswordError, UsageError
+from kwallet_bridge.errors import BridgeError, StorePasswordError, UsageError
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.withdrawal import Withdrawal
 
@@ -44,6 +44,9 @@ class KeySource(Protocol):
     @property
     def asks_person(self) -> bool:
         """Whether asking again may bring another answer."""
+
+    async def is_ready(self) -> bool:
+        """Tell whether a password may be had, without asking anybody for it."""
 
     async def read_password(self, request: KeyRequest) -> Secret | None:
         """Give the password; None if a person said no.
@@ -102,6 +105,10 @@ class AskedPassword:
         """Ask with ``ask``, which gives None for "no"."""
         self._ask = ask
 
+    async def is_ready(self) -> bool:
+        """Tell that it may."""
+        return True
+
     async def read_password(self, request: KeyRequest) -> Secret | None:
         """Ask a person."""
         return await self._ask(request)
@@ -115,6 +122,10 @@ class KnownPassword:
     def __init__(self, password: Secret) -> None:
         """Give ``password`` to every request."""
         self._password = password
+
+    async def is_ready(self) -> bool:
+        """Tell that it may."""
+        return True
 
     async def read_password(self, request: KeyRequest) -> Secret | None:  # noqa: ARG002  protocol
         """Give it."""
@@ -130,6 +141,14 @@ class FilePassword:
         """Read ``path`` at each request; if ``private``, only while nobody else may read it."""
         self._path = path
         self._private = private
+
+    async def is_ready(self) -> bool:
+        """Tell whether the file can be used now."""
+        try:
+            await asyncio.to_thread(self._read)
+        except BridgeError:
+            return False
+        return True
 
     async def read_password(self, request: KeyRequest) -> Secret | None:  # noqa: ARG002  protocol
         """Read the file afresh.

@@ -626,3 +626,33 @@ async def test_nothing_prints(path: Path, caplog: pytest.LogCaptureFixture) -> N
     text = caplog.text + repr((keyring, plain, KeyRequest("canary-label"), backend._boxes))
     assert "canary" not in text
     assert "testpw" not in text
+
+
+async def test_it_is_reachable_only_while_an_open_may_succeed(path: Path, tmp_path: Path) -> None:
+    """Without a usable password file, or over a file that cannot be read, nobody is told yes."""
+    secret = tmp_path / "password"
+    backend = KeyringFileBackend(path, FilePassword(secret))
+    _OPEN.append(backend)
+    assert not await backend.is_reachable()
+    secret.write_bytes(PASSWORD.reveal())
+    secret.chmod(0o644)
+    assert not await backend.is_reachable()
+    secret.chmod(0o600)
+    assert await backend.is_reachable()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:20])
+    assert not await backend.is_reachable()
+    path.write_bytes(whole)
+    assert await backend.is_reachable()
+    await backend.unlock(MAIN)
+    secret.unlink()
+    assert await backend.is_reachable()
+
+
+async def test_a_file_that_was_there_and_is_gone_is_not_reachable(path: Path) -> None:
+    """Its opens fail, so nobody is told that they may succeed; one not made yet may be made."""
+    path.unlink()
+    assert await backend_at(path).is_reachable()
+    lost = KeyringFileBackend(path, KnownPassword(PASSWORD), served=True)
+    _OPEN.append(lost)
+    assert not await lost.is_reachable()
