@@ -41,7 +41,9 @@ def render() -> str:
 
 
 def _lines() -> Iterator[str]:
+    # REUSE-IgnoreStart
     yield '.\\" SPDX-License-Identifier: GPL-3.0-or-later'
+    # REUSE-IgnoreEnd
     yield '.\\" Made by scripts/man_page.py from what the commands declare: change that, and run it.'
     yield f'.TH KWALLET\\-BRIDGE 1 {RELEASE_DATE} "kwallet\\-bridge {__version__}" "User Commands"'
     yield from (".SH NAME", f"kwallet\\-bridge \\- {_text(ABOUT[0].lower() + ABOUT[1:-1])}")

@@ -24,7 +24,9 @@ MAIN_NAME: Final = "org.kde.kwalletd6"
 LOGIN_HELPER: Final = "kwallet-bridge-login"
 TARGET: Final = "graphical-session.target"
 RELEASE_DATE: Final = "2026-11-22"
+# REUSE-IgnoreStart
 LICENCE_LINE: Final = "# SPDX-License-Identifier: GPL-3.0-or-later\n"
+# REUSE-IgnoreEnd
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,8 @@ import argparse
 import secrets
 import sys
 
-from conformance import differences
 from conformance.runs import CONVERSATION_SIZE, explain, run
 from conformance.subjects import SUBJECTS
-from support.paths import ROOT
-
-PAGE = ROOT / "docs/reference/differences.md"
 
 
 def _arguments() -> argparse.Namespace:
@@ -23,16 +19,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=CONVERSATION_SIZE, help="of a conversation")
     parser.add_argument("--seed", action="append", help="repeatable; default: a fresh one")
     parser.add_argument("--all", action="store_true", help="go on after a difference")
-    parser.add_argument("--write-differences", action="store_true", help=f"write {PAGE.name}")
     return parser.parse_args()
 
 
 def main() -> int:
     """Run, print the figures, and exit with 1 when something differs."""
     arguments = _arguments()
-    if arguments.write_differences:
-        differences.write(PAGE)
-        return 0
     seeds = arguments.seed or [secrets.token_hex(4)]
     sys.stdout.write(f"seeds: {' '.join(seeds)}\n")
     result = run(

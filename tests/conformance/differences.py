@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from conformance import excuses
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conformance.excuses import Rewriting
 
 
@@ -199,7 +197,7 @@ SHOWN_WHEN_LOCKED = tuple(row for row in ROWS if row.name != CLOSED_HIDES)
 
 HEAD = """\
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
-<!-- Made from tests/conformance/differences.py by `python -m conformance --write-differences`. -->
+<!-- Made by scripts/differences_page.py from tests/conformance/differences.py: change that, and run it. -->
 # Where the bridge differs from kwalletd5
 
 The conformance suite plays random conversations on Debian's kwalletd5 and on the bridge, and compares replies, errors and signals, their arguments, number and order.
@@ -216,9 +214,3 @@ def render() -> str:
         for row in ROWS
     ]
     return HEAD + "".join(sections)
-
-
-def write(page: Path) -> None:
-    """Write the page."""
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(render(), encoding="utf-8")

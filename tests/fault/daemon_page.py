@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs/reference/faults.md"
 HEAD = """\
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
-<!-- Made from tests/fault/daemon_table.py by `python -m fault --write`. -->
+<!-- Made by scripts/faults_page.py from tests/fault/daemon_table.py: change that, and run it. -->
 # Faults, and what becomes of them
 
 Each row was made to happen to a daemon process on a bus of its own, over a stand-in provider that misbehaves on demand or over gnome-keyring, and is a test (`tests/fault/test_daemon_faults.py`).

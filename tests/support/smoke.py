@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SMOKE = (
     "tests/unit",
+    "tests/oracle",
     "tests/provider/test_bus_connection.py",
     "tests/provider/test_store_over_fake.py",
     "tests/provider/test_items_over_gnome_keyring.py",

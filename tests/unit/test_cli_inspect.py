@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from support.gpg import scratch_gnupg_home
 from support.paths import ROOT, VECTORS
-from support.vectors import Vector, load_vector, load_vectors
+from support.vector_reading import TO_OPEN, check_inspected, inspect, lay_out
+from support.vectors import Vector, load_vector
 
 from kwallet_bridge.cli.main import run
 
@@ -19,66 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EXIT_CODES = {
-    "not-a-wallet": 30,
-    "unsupported": 31,
-    "corrupt": 32,
-    "salt": 33,
-    "auth": 6,
-    "damaged": 34,
-    "gpg": 35,
-}
-# Those whose password is known; the key derivation makes each cost a twentieth of a second.
-VECTORS_TO_OPEN = [
-    vector for vector in load_vectors() if vector.is_gpg or vector.expected["password"] is not None
-]
-
 
 @pytest.fixture(scope="module", autouse=True)
-def _scratch_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with scratch_gnupg_home() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GNUPGHOME", home)
+def _scratch_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         patch.delenv("XDG_DATA_HOME", raising=False)
         yield
 
 
-def lay_out(vector: Vector, folder: Path) -> tuple[str, str]:
-    """Lay a vector out as KDE does; gives the paths of the wallet and of a password file."""
-    stem = vector.expected.get("file_stem", vector.name)
-    wallet = folder / f"{stem}.kwl"
-    shutil.copyfile(vector.path, wallet)
-    if vector.salt is not None:
-        (folder / f"{stem}.salt").write_bytes(vector.salt)
-    if vector.attributes is not None:
-        (folder / f"{stem}_attributes.json").write_bytes(vector.attributes)
-    password = folder / "password"
-    password.write_text(vector.expected["password"] or "")
-    return str(wallet), str(password)
-
-
-def inspect(*args: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
-    """Run ``inspect --json``; gives the exit code and the object."""
-    code = run(["inspect", "--json", *args])
-    return code, json.loads(capsys.readouterr().out)
-
-
-@pytest.mark.parametrize("vector", VECTORS_TO_OPEN, ids=lambda vector: vector.name)
+@pytest.mark.parametrize(
+    "vector",
+    [vector for vector in TO_OPEN if not vector.is_gpg],
+    ids=lambda vector: vector.name,
+)
 def test_every_vector(vector: Vector, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Contents, name, warnings, error class and exit code are the vector's, from its files."""
-    wallet, password = lay_out(vector, tmp_path)
-    before = sorted(tmp_path.iterdir())
-    code, shown = inspect(wallet, "--reveal", "--password-file", password, capsys=capsys)
-    assert sorted(tmp_path.iterdir()) == before
-    expected = vector.expected
-    if "expect_error" in expected:
-        assert (shown["error"], code) == (expected["expect_error"], EXIT_CODES[shown["error"]])
-        assert "folders" not in shown
-    else:
-        assert shown["folders"] == vector.folders
-        assert shown["warnings"] == expected["expect_warnings"]
-        assert shown["wallet_name"] == expected["wallet_name"]
-        assert code == (3 if shown["warnings"] else 0)
+    check_inspected(vector, tmp_path, capsys)
 
 
 def test_values_are_shown_only_when_asked_for(
@@ -110,12 +66,6 @@ def test_text_with_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "warning unknown-type",
     ):
         assert part in shown
-
-
-def test_a_gpg_wallet_names_its_key(capsys: pytest.CaptureFixture[str]) -> None:
-    """No password is asked for, and the key's id is shown."""
-    assert run(["inspect", str(VECTORS / "gpg-spec.kwl")]) == 0
-    assert "key     E48F23B501C6F782" in capsys.readouterr().out
 
 
 def test_a_refusal_in_words(capsys: pytest.CaptureFixture[str]) -> None:

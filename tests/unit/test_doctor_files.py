@@ -119,6 +119,7 @@ def test_prompts_that_cannot_be_shown_are_told(
 ) -> None:
     """With Prompt on Open and no PyQt6 the doctor says that opens are denied."""
     write(Path(environ["HOME"]) / ".config/kwalletrc", "[Wallet]\nPrompt on Open=true\n")
+    monkeypatch.setattr(checks, "find_spec", lambda name: name)
     assert checks.check_kwalletrc(environ).status is Status.OK
     monkeypatch.setattr(checks, "find_spec", lambda _: None)
     finding = checks.check_kwalletrc(environ)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.gpg import scratch_gnupg_home
-from support.vectors import Vector, load_vector, load_vectors
+from support.vectors import Vector, load_vectors
 
 from kwallet_bridge.errors import GpgError, LimitError
 from kwallet_bridge.kwl import files
@@ -18,7 +17,6 @@ from kwallet_bridge.kwl.gpg import decrypt_with_gpg
 from kwallet_bridge.kwl.names import decode_stem, encode_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 # openPath wallets and copies by other people have a name that is not their stem.
@@ -121,44 +119,10 @@ def test_where_wallets_lie(
     assert list_wallet_folders() == [tmp_path / path for path in expected]
 
 
-@pytest.fixture(scope="module")
-def gnupg_home() -> Iterator[None]:
-    """Have the vectors' key in a scratch home."""
-    with scratch_gnupg_home() as home, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GNUPGHOME", home)
-        yield
-
-
 def test_gpg_that_is_not_there() -> None:
     """A missing gpg is class ``gpg`` and says what to install."""
     with pytest.raises(GpgError, match="install GnuPG"):
         decrypt_with_gpg(b"", program="/nonexistent/gpg")
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("bad-gpg-cut", "damaged"),
-        ("bad-gpg-garbage", "no OpenPGP message"),
-        ("bad-gpg-no-key", "FAB7CF44726BD456 of this wallet is not in your"),
-    ],
-)
-def test_gpgs_reasons_are_told_apart(name: str, reason: str, gnupg_home: None) -> None:
-    """Damage, no message and a missing key each have their sentence."""
-    with pytest.raises(GpgError, match=reason):
-        decrypt_with_gpg(load_vector(name).data[16:])
-
-
-def test_a_message_that_unpacks_to_too_much(gnupg_home: None) -> None:
-    """The output has a limit, and what was written before it is thrown away."""
-    with pytest.raises(LimitError):
-        decrypt_with_gpg(load_vector("gpg-spec").data[16:], max_output=50)
-
-
-def test_the_primary_key_is_told(gnupg_home: None) -> None:
-    """Not the subkey that the message names."""
-    read = decrypt_with_gpg(load_vector("gpg-spec").data[16:])
-    assert read.primary_key.endswith("E48F23B501C6F782")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 from support.paths import ROOT
@@ -26,17 +25,6 @@ def test_every_argument_is_explained() -> None:
     terms = [number for number, line in enumerate(lines) if line == ".TP"]
     assert terms
     assert [lines[at + 1] for at in terms if lines[at + 2] in {"", ".", ".TP"}] == []
-
-
-def test_groff_finds_no_fault() -> None:
-    """Formatting the page brings no warning."""
-    done = subprocess.run(
-        ["groff", "-man", "-ww", "-z", "-K", "utf8", str(COMMITTED)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stderr == ""
 
 
 def test_a_package_gets_the_manual(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ import contextlib
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from PyQt6.QtCore import QBuffer, QXmlStreamWriter
-from support.entries import NASTY
 from support.paths import EXPORTS
 
 from kwallet_bridge.errors import KwlError, MalformedError
@@ -144,28 +142,6 @@ def test_any_text_of_qt_5_is_read(name: str, text: str) -> None:
     pairs = (3, encode_map({name: text}))
     password = {name: (1, encode_string(text))}
     assert _flat(export) == {name: password | {"m": pairs} if name != "m" else {"m": pairs}}
-
-
-# Today's writer refuses what XML forbids, and loses a byte order mark at a text's beginning.
-WRITABLE = [text for text in NASTY if not set(text) & set("\0\x01\v\f\ufeff\ufffe")]
-
-
-@pytest.mark.parametrize("text", WRITABLE)
-def test_what_todays_qt_writes_is_read(text: str) -> None:
-    """The writer that KWalletManager uses today gives what we read."""
-    buffer = QBuffer()
-    buffer.open(QBuffer.OpenModeFlag.WriteOnly)
-    writer = QXmlStreamWriter(buffer)
-    writer.setAutoFormatting(True)
-    writer.writeStartDocument()
-    for tag, name in (("wallet", "w"), ("folder", text), ("password", text)):
-        writer.writeStartElement(tag)
-        writer.writeAttribute("name", name)
-    writer.writeCharacters(text)
-    writer.writeEndDocument()
-    assert not writer.hasError()
-    export = read_export(buffer.data().data(), fallback_name="x")
-    assert _flat(export) == {text: {text: (1, encode_string(text))}}
 
 
 BROKEN = b"""<?xml version="1.0" encoding="UTF-8"?>

@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Render docs/reference/calls.md: ``PYTHONPATH=.:tests python -m support.calls_page``."""
+"""Write docs/reference/calls.md from the table of calls; run it after changing wire/calls.py."""
 
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.wire.calls import CALLS, ERROR, INTERFACE, SIGNALS
 from kwallet_bridge.wire.generations import GENERATIONS
-from support.paths import ROOT
 
 if TYPE_CHECKING:
     from kwallet_bridge.wire.calls import Call
 
-PAGE = ROOT / "docs/reference/calls.md"
+PAGE = Path(__file__).parent.parent / "docs/reference/calls.md"
+# REUSE-IgnoreStart: the page's own licence line
 
 
 def render() -> str:
     """Give the page."""
     lines = [
         "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->",
-        "<!-- Made from kwallet_bridge/wire/calls.py by `python -m support.calls_page`. -->",
+        "<!-- Made by scripts/calls_page.py from kwallet_bridge/wire/calls.py: change that, and run it. -->",
         f"# The calls and signals of `{INTERFACE}`",
         "",
         "Every name answers on every path; every signal is sent on every path.",
@@ -46,6 +47,9 @@ def render() -> str:
         *(f"| `{row.member}` | `{row.carries or '-'}` |" for row in SIGNALS),
     ]
     return "\n".join(lines) + "\n"
+
+
+# REUSE-IgnoreEnd
 
 
 def _row(call: Call) -> str:

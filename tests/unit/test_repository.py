@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A clone is whole: nothing in it needs what lies beside it, and nothing in it has gone."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from support.paths import ROOT, VECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_UP = re.compile(r"(?<![\w.*/])(?:[\w.~$@{}-]+/)*(?:\.\./)+[\w./*-]*")
+_UNTRACKED = {".git", ".venv", ".cache", "build", "dist", "__pycache__"}
+_STANDARD = sys.stdlib_module_names
+_TEST_GROUP = {"hypothesis", "pytest", "pytest_asyncio", "coverage"}
+_RUN_TIME = {"kwallet_bridge", "cryptography", "dbus_fast", "tqdm"}
+
+
+def files() -> Iterator[Path]:
+    """Give the files of the repository; what is made beside them has a folder with a mark."""
+    for folder, below, names in os.walk(ROOT):
+        place = ROOT / folder
+        below[:] = [
+            name
+            for name in below
+            if name not in _UNTRACKED
+            and not name.endswith((".egg-info", "_cache"))
+            and name != ".hypothesis"
+        ]
+        yield from (place / name for name in names if not name.endswith((".pyc", ".pyo")))
+
+
+def texts() -> Iterator[tuple[Path, str]]:
+    """Give every text that people wrote."""
+    for path in files():
+        if path.is_relative_to(VECTORS) and path.suffix != ".md":
+            continue
+        try:
+            yield path, path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+def leaves(path: Path, reference: str) -> bool:
+    """Tell whether a relative reference out of a file of ours leads out of the repository."""
+    if reference.startswith(("/", "~", "$")):
+        return False
+    place = os.path.normpath(path.parent / reference)
+    return not (place == str(ROOT) or place.startswith(f"{ROOT}{os.sep}"))
+
+
+def test_no_file_refers_to_a_folder_above_the_root() -> None:
+    """What a file of the repository needs is in the repository."""
+    strays = [
+        f"{path.relative_to(ROOT)}: {reference}"
+        for path, text in texts()
+        for reference in _UP.findall(text)
+        if leaves(path, reference)
+    ]
+    assert strays == []
+
+
+@pytest.mark.parametrize(
+    ("place", "reference", "out"),
+    [
+        ("README.md", "../" + "shared/vectors", True),
+        ("docs/README.md", "../" * 2 + "shared", True),
+        ("docs/README.md", "../CHANGELOG.md", False),
+        ("tests/unit/x.py", "../../README.md", False),
+        ("tests/unit/x.py", "../" * 3 + "x", True),
+    ],
+)
+def test_a_reference_out_of_the_repository_is_recognised(
+    place: str, reference: str, *, out: bool
+) -> None:
+    """The search above can fail."""
+    found = _UP.findall(f"see `{reference}`, or ({reference})")
+    assert found == [reference] * 2
+    assert leaves(ROOT / place, reference) is out
+
+
+def test_the_vectors_are_all_here() -> None:
+    """134 wallets, each with what a reader must find; where each comes from is told."""
+    wallets = {path.stem for path in VECTORS.glob("*.kwl")}
+    told = {path.stem for path in VECTORS.glob("*.json")}
+    assert wallets <= told
+    assert len(wallets) == 134
+    assert len(list(VECTORS.glob("*.salt"))) == 95
+    assert (VECTORS / "README.md").is_file()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Give the top-level packages that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def test_unit_tests_import_no_window() -> None:
+    """They need what the program needs, and what runs tests: no PyQt6, no bus, no provider."""
+    allowed = _STANDARD | _TEST_GROUP | _RUN_TIME | {"support", "scripts", "fault"}
+    strange = {
+        f"{path.name}: {name}"
+        for path in (ROOT / "tests/unit").glob("*.py")
+        for name in imports(path)
+        if name not in allowed
+    }
+    assert strange == set()
