@@ -115,3 +115,44 @@ def test_unit_tests_import_no_window() -> None:
         if name not in allowed
     }
     assert strange == set()
+
+
+PAGES = sorted((ROOT / "docs").rglob("*.md")) + sorted(ROOT.glob("*.md"))
+_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_PLACE = re.compile(r"`((?:kwallet_bridge|tests|docs|scripts)/[\w./-]*)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_points_to_is_there(page: Path) -> None:
+    """Links lead to files of ours, and files that are named exist."""
+    text = page.read_text(encoding="utf-8")
+    links = [link for link in _LINK.findall(text) if "://" not in link]
+    lost = [link for link in links if not (page.parent / link).exists()]
+    lost += [
+        place
+        for place in _PLACE.findall(text)
+        if "NAME" not in place and not (ROOT / place).exists()
+    ]
+    assert lost == []
+
+
+def test_the_index_names_every_page() -> None:
+    """What is written in docs is found from docs/README.md."""
+    index = ROOT / "docs/README.md"
+    linked = {(index.parent / link).resolve() for link in _LINK.findall(index.read_text("utf-8"))}
+    assert {page for page in PAGES if page.parent != ROOT} - linked == {index}
+
+
+def test_a_word_has_one_meaning() -> None:
+    """The glossary explains each word once, in alphabetical order."""
+    page = (ROOT / "docs/reference/glossary.md").read_text(encoding="utf-8")
+    words = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")][2:]
+    assert len(words) > 40
+    assert words == sorted(set(words), key=str.lower)
+
+
+def test_the_house_has_a_line_for_each_package() -> None:
+    """Nobody adds a package without saying what it is."""
+    page = (ROOT / "docs/explanation/the-house.md").read_text(encoding="utf-8")
+    packages = [path.parent.name for path in (ROOT / "kwallet_bridge").glob("*/__init__.py")]
+    assert [name for name in packages if f"| `kwallet_bridge/{name}/` |" not in page] == []
