@@ -26,6 +26,7 @@ from kwallet_bridge.session.manifest import (
     is_in_place,
     load_manifest,
     manifest_path,
+    recover,
     restore,
 )
 from kwallet_bridge.session.packaging import install_package, uninstall_package
@@ -90,12 +91,14 @@ def _reaches_bus() -> bool:
 def _remove_files(environ: Mapping[str, str]) -> int:
     """Put the files back where there is no session: nothing runs that would have to end."""
     record = manifest_path(environ)
-    manifest = load_manifest(record)
+    manifest = recover(record)
     if manifest is None:
         raise SessionError("nothing is installed for this user")
-    restore(manifest)
+    left = restore(manifest)
     forget(record)
-    say(f"restored {len(manifest.before)} paths; no session bus was there to be told")
+    count = len(manifest.before) - len(left)
+    say(f"restored {count} paths; no session bus was there to be told")
+    say(*(f"{path} holds what another program put there, and stays" for path in left))
     return 0
 
 
@@ -213,7 +216,7 @@ async def _show_status(
 ) -> int:
     owners = {name: await find_owner(bus, name) for name in BUS_NAMES}
     status = _Status(
-        installed=load_manifest(record) is not None,
+        installed=(manifest := load_manifest(record)) is not None and manifest.done,
         files={str(file.path): is_in_place(file) for file in planned},
         owners={name: str(owner or "nobody") for name, owner in owners.items()},
     )

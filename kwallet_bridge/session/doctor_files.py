@@ -111,6 +111,9 @@ def check_installation(environ: Mapping[str, str]) -> Finding:
         )
     if manifest is None:
         return Finding("installation", Status.NOTE, ("not installed for this user alone",))
+    if not manifest.done:
+        seen = ("an installation was cut off",)
+        return Finding("installation", Status.PROBLEM, seen, "kwallet-bridge session install")
     planned = plan_files(Places.of_user(environ), [manifest.program])
     changed = [f"changed or gone: {file.path}" for file in planned if not is_in_place(file)]
     if not Path(manifest.program).is_file():

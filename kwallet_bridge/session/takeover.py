@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.errors import BridgeError, BusError, BusReplyError, SessionError
@@ -26,20 +25,19 @@ from kwallet_bridge.session.census import (
 )
 from kwallet_bridge.session.files import UNIT
 from kwallet_bridge.session.manifest import (
-    Manifest,
+    begin,
+    finish,
     forget,
-    load_manifest,
-    look_at,
+    recover,
     restore,
-    save_manifest,
     survey,
-    write_files,
+    take_back,
 )
 from kwallet_bridge.wire.calls import INTERFACE
 from kwallet_bridge.wire.generations import BUS_NAMES, GENERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from kwallet_bridge.bus.port import Bus
@@ -49,15 +47,6 @@ MANAGER: Final = "org.freedesktop.systemd1.Manager"
 QT_APPLICATION: Final = "org.qtproject.Qt.QCoreApplication"
 QUIT_PATIENCE: Final = 15.0
 ANSWER_PATIENCE: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Earlier:
-    """An installation that is there already: its record, its files as they are, who ran."""
-
-    manifest: Manifest
-    written: Manifest
-    running: tuple[str, ...]
 
 
 class Takeover:
@@ -87,33 +76,28 @@ class Takeover:
         """
         owners = await self._owners()
         self._refuse_strangers(owners)
-        earlier = self._find_earlier(owners)
-        if earlier is not None:
-            restore(earlier.manifest)
+        earlier = recover(self._record)
         running = [name for name, owner in owners.items() if owner.is_kwalletd]
-        if earlier is not None and not running:
-            running = list(earlier.manifest.was_running)
-        manifest = survey(self._planned, was_running=running, program=self._program)
-        save_manifest(self._record, manifest)
+        manifest = survey(
+            self._planned,
+            was_running=running or (earlier.was_running if earlier else ()),
+            program=self._program,
+            previous=earlier,
+        )
+        ours = any(owner.is_bridge for owner in owners.values())
         try:
+            begin(self._record, manifest)
+            self._say(f"wrote {len(self._planned)} files")
             await self._switch(owners)
+            finish(self._record, manifest)
         except (BridgeError, OSError) as error:
             self._say("it did not work: putting everything back")
-            await self._take_back(manifest, earlier)
+            take_back(self._record, manifest)
+            # Who answered before shall answer again.
+            await self._give_back(BUS_NAMES[:1] if ours else list(owners))
             raise SessionError(f"everything is as before: {_reason(error)}") from error
 
-    def _find_earlier(self, owners: Mapping[str, Owner]) -> _Earlier | None:
-        """Remember what an earlier installation wrote, to put it back if this one fails."""
-        manifest = load_manifest(self._record)
-        if manifest is None:
-            return None
-        written = look_at(each.path for each in manifest.before)
-        ours = any(owner.is_bridge for owner in owners.values())
-        return _Earlier(manifest, written, BUS_NAMES[:1] if ours else tuple(owners))
-
     async def _switch(self, owners: dict[str, Owner]) -> None:
-        write_files(self._planned)
-        self._say(f"wrote {len(self._planned)} files")
         await self._reload()
         await self._require_seen()
         for owner in {owner.unique_name: owner for owner in owners.values()}.values():
@@ -189,25 +173,23 @@ class Takeover:
         Raises:
             SessionError: Nothing is installed.
         """
-        manifest = load_manifest(self._record)
+        manifest = recover(self._record)
         if manifest is None:
             raise SessionError("nothing is installed for this user")
-        await self._take_back(manifest)
+        left = restore(manifest)
+        self._say(f"restored {len(manifest.before) - len(left)} paths")
+        for path in left:
+            self._say(f"{path} holds what another program put there, and stays")
+        await self._give_back(manifest.was_running)
+        forget(self._record)
 
-    async def _take_back(self, manifest: Manifest, earlier: _Earlier | None = None) -> None:
-        restore(manifest)
-        if earlier is not None:
-            restore(earlier.written)
-        self._say(f"restored {len(manifest.before)} paths")
+    async def _give_back(self, names: Sequence[str]) -> None:
+        """Have bus and systemd see the files that are there again, and ``names`` answered by them."""
         await self._reload()
         for owner in {each.unique_name: each for each in (await self._owners()).values()}.values():
             if owner.is_bridge:
                 await self._end(owner)
-        await self._revive(manifest.was_running if earlier is None else earlier.running)
-        if earlier is None:
-            forget(self._record)
-        else:
-            save_manifest(self._record, earlier.manifest)
+        await self._revive(names)
 
     async def _revive(self, names: Sequence[str]) -> None:
         startable = await list_activatable(self._bus)

@@ -237,3 +237,32 @@ def test_packagers_get_a_tree(session: PrivateBus, tmp_path: Path) -> None:
     assert (tree / "etc/xdg/autostart/kwallet-bridge.desktop").exists()
     run(session, "uninstall", *options)
     assert not [path for path in tree.rglob("*") if path.is_file() or path.is_symlink()]
+
+
+def test_what_another_program_installed_since_stays(session: PrivateBus, program: Path) -> None:
+    """An activation file that somebody else has put in ours' place is left, and told of."""
+    run(session, "install", "--program", str(program))
+    own = session.data / f"dbus-1/services/{KDE_NAME}.service"
+    own.write_text(PACKAGED.read_text() + "# theirs\n")
+    done = run(session, "uninstall")
+    assert f"{own} holds what another program put there, and stays" in done.stdout
+    assert own.read_text().endswith("# theirs\n")
+    assert [path.name for path in own.parent.iterdir()] == [own.name]
+    assert run(session, "uninstall", check=False).returncode == 61
+
+
+def test_an_installation_cut_off_is_told_and_mended(session: PrivateBus, program: Path) -> None:
+    """Killed while its files go in, an installation is no installation, and the next one is."""
+    before = snapshot(session)
+    words = [sys.executable, "-m", "kwallet_bridge", "session", "install"]
+    kill = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=rename"]
+    kill += ["-e", "inject=rename:signal=KILL:when=5"]
+    environ = {"PYTHONPATH": str(ROOT)}
+    cut = session.run([*kill, *words, "--program", str(program)], env=environ, check=False)
+    assert cut.returncode != 0
+    assert snapshot(session) != before
+    assert "not installed" in run(session, "status", "--program", str(program)).stdout
+    run(session, "install", "--program", str(program))
+    assert all(str(program) in answering(session, name) for name in BUS_NAMES)
+    run(session, "uninstall")
+    assert snapshot(session) == before

@@ -15,10 +15,10 @@ from kwallet_bridge.session.doctor_stores import check_second_stores
 from kwallet_bridge.session.files import Places, plan_files
 from kwallet_bridge.session.findings import Finding, Status, redact
 from kwallet_bridge.session.manifest import (
+    begin,
+    finish,
     manifest_path,
-    save_manifest,
     survey,
-    write_files,
 )
 from kwallet_bridge.wire.generations import BUS_NAMES
 
@@ -51,8 +51,9 @@ def install(environ: dict[str, str]) -> Path:
     program = Path(environ["HOME"]) / "bin/kwallet-bridge"
     write(program, "")
     planned = plan_files(Places.of_user(environ), [str(program)])
-    save_manifest(manifest_path(environ), survey(planned, program=str(program)))
-    write_files(planned)
+    manifest = survey(planned, program=str(program))
+    begin(manifest_path(environ), manifest)
+    finish(manifest_path(environ), manifest)
     return program
 
 
