@@ -7,6 +7,7 @@ byte, comments included; KConfig, were it to write the file itself, would drop t
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import time
@@ -28,6 +29,7 @@ from kwallet_bridge.kconfigtext import (
     split_key,
     unescape,
 )
+from kwallet_bridge.regular import open_regular
 from kwallet_bridge.saving import replace_file
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 LOCK_PATIENCE = 5.0
 LOCK_POLL = 0.02
+_MOST_BYTES = 4096
 
 
 class AccessList(Enum):
@@ -190,37 +193,70 @@ def _escape_group(name: str) -> bytes:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock file KConfig holds when it writes; what its dead owner left is removed."""
+    """Hold the lock file KConfig holds when it writes; what its dead owner left is removed.
+
+    As Qt does, who has made the file holds a lock on it too, and so does who removes one.
+    """
     lock = path.with_name(path.name + ".lock")
     deadline = time.monotonic() + LOCK_PATIENCE
-    while not _take(lock):
-        if _owner_is_dead(lock):
-            lock.unlink(missing_ok=True)
-        elif time.monotonic() > deadline:
+    while (held := _take(lock)) is None:
+        if _remove_dead(lock):
+            continue
+        if time.monotonic() > deadline:
             raise SettingsError("kwalletrc is locked by another program")
-        else:
-            time.sleep(LOCK_POLL)
+        time.sleep(LOCK_POLL)
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)
+        if _has_name(held, lock):
+            lock.unlink(missing_ok=True)
+        os.close(held)
 
 
-def _take(lock: Path) -> bool:
+def _take(lock: Path) -> int | None:
+    """Make the lock file; gives its descriptor, locked, or None if there is one."""
     try:
-        handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        held = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
-        return False
-    with os.fdopen(handle, "w") as file:
+        return None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         program = Path("/proc/self/exe").readlink().name
-        file.write(f"{os.getpid()}\n{program}\n{socket.gethostname()}\n")
-    return True
+        os.write(held, f"{os.getpid()}\n{program}\n{socket.gethostname()}\n".encode())
+    except BaseException:
+        lock.unlink(missing_ok=True)
+        os.close(held)
+        raise
+    return held
 
 
-def _owner_is_dead(lock: Path) -> bool:
+def _remove_dead(lock: Path) -> bool:
+    """Remove a lock file whose owner is gone; False if it is alive, or that is not known.
+
+    Of two who find it dead one removes it; the other must not remove what the first has made since.
+    """
+    with suppress(OSError):
+        found, _ = open_regular(lock, follow=False)
+        try:
+            fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _has_name(found, lock) and _owner_is_dead(os.read(found, _MOST_BYTES)):
+                lock.unlink(missing_ok=True)
+                return True
+        finally:
+            os.close(found)
+    return False
+
+
+def _has_name(descriptor: int, path: Path) -> bool:
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    return False
+
+
+def _owner_is_dead(text: bytes) -> bool:
     """Tell whether the process named in a lock file is gone; False if that is not known."""
-    with suppress(OSError, ValueError, IndexError):
-        words = lock.read_text().split("\n")
+    with suppress(ValueError, IndexError):
+        words = text.decode("utf-8", "replace").split("\n")
         pid = int(words[0])
         return words[2] == socket.gethostname() and pid > 0 and not Path(f"/proc/{pid}").exists()
     return False

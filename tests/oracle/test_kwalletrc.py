@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.paths import ROOT
 
+from kwallet_bridge import kwalletrc
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.errors import SettingsError
 from kwallet_bridge.kconfigtext import join_list
@@ -125,6 +129,50 @@ def test_a_lock_left_by_a_dead_program_is_broken(environ: dict[str, str], rc: Pa
     lock.write_text(f"999999999\nkwalletd5\n{socket.gethostname()}\n")
     assert remember(environ, AccessList.ALLOW, wallet="w", appid="a")
     assert not lock.exists()
+
+
+def test_one_dead_lock_is_broken_by_one_alone(
+    environ: dict[str, str], rc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that find a lock's owner dead the slower does not break the quicker one's new lock."""
+    lock = rc.with_name("kwalletrc.lock")
+    lock.write_text(f"999999999\nkwalletd5\n{socket.gethostname()}\n")
+    flock = fcntl.flock
+    others: list[int] = []
+
+    def be_overtaken(descriptor: int, operation: int) -> None:
+        if not others:
+            others.append(1)
+            # Between our look and our lock another breaks the dead one, and holds its own.
+            lock.unlink()
+            others[0] = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            os.write(others[0], f"{os.getpid()}\npytest\n{socket.gethostname()}\n".encode())
+            flock(others[0], fcntl.LOCK_EX)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", be_overtaken)
+    monkeypatch.setattr(kwalletrc, "LOCK_PATIENCE", 0.1)
+    with pytest.raises(SettingsError, match="locked"):
+        remember(environ, AccessList.ALLOW, wallet="w", appid="a")
+    assert rc.read_bytes() == SAMPLE
+    assert os.path.samestat(os.fstat(others[0]), lock.stat())
+    os.close(others[0])
+
+
+def test_many_writers_lose_nothing_over_a_dead_lock(environ: dict[str, str], rc: Path) -> None:
+    """Many processes that meet a dead lock at once keep every decision."""
+    rc.with_name("kwalletrc.lock").write_text(f"999999999\nx\n{socket.gethostname()}\n")
+    code = (
+        "import os, sys; from kwallet_bridge.kwalletrc import *\n"
+        "remember(os.environ, AccessList.ALLOW, wallet='many', appid=sys.argv[1])"
+    )
+    names = [f"app{number}" for number in range(12)]
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, name], env=environ, cwd=ROOT)
+        for name in names
+    ]
+    assert [process.wait(60) for process in running] == [0] * len(names)
+    assert sorted(read_settings(environ).auto_allow["many"]) == sorted(names)
 
 
 def test_a_held_lock_is_respected(

@@ -7,7 +7,6 @@ import asyncio
 import os
 import subprocess
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -178,24 +177,3 @@ async def test_one_that_keeps_us_waiting_stalls_nobody(
     answer.set()
     assert {program and program.executable for program in seen} == {""}
     assert len(looks) == module._MOST_LOOKS
-
-
-def test_a_path_is_what_leads_to_the_program(tmp_path: Path) -> None:
-    """In file systems of its own a program is named only where its path leads to it here, too."""
-    posed = tmp_path / "posed"
-    posed.write_bytes(Path("/bin/true").read_bytes())
-    script = f'mount --bind /bin/sleep {posed}; echo; exec "$0" 600'
-    for program, expected in ((str(posed), ""), ("/bin/sleep", os.path.realpath("/bin/sleep"))):
-        process = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", script, program], stdout=subprocess.PIPE
-        )
-        try:
-            assert process.stdout is not None
-            process.stdout.readline()
-            while examine(process.pid).executable.endswith("sh"):
-                pass
-            assert glance(process.pid) is None
-            assert examine(process.pid).executable == expected
-        finally:
-            process.kill()
-            process.communicate()
