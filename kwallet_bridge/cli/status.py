@@ -117,6 +117,8 @@ def _print(status: Status) -> None:
         say(f"store: {status.store.describe()}")
         if status.store.problem and status.store.kind:
             say(f"  {status.store.problem}")
+        if status.store.pending:
+            say(f"  {status.store.describe_pending()}; see kwallet-bridge migrate --list")
     if status.owner and not status.enabled:
         say("the wallet system is switched off, or has no store")
     for wallet in status.wallets:

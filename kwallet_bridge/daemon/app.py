@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.wallet.lacking import Lacking
     from kwallet_bridge.wire.program import PeerProgram
     from kwallet_bridge.wire.secretportal import SecretPortal
+    from kwallet_bridge.wire.store_status import StoreStatus
 
 _DRAIN_SECONDS = 10.0
 """How long started calls may take to end once we were asked to stop."""
@@ -126,7 +127,15 @@ class Daemon:
         )
         self._monitor = Monitor(bus, peers, observe_with=self._dispatcher.observe_with)
         self._background = Background(loop)
-        self._store_object = StoreObject(serving.describe, self._background.start)
+        self._pending = pending
+        self._store_object = StoreObject(self._describe, self._background.start)
+
+    async def _describe(self) -> StoreStatus:
+        status = await self._serving.describe()
+        if self._pending is None:
+            return status
+        await self._pending.refresh()
+        return replace(status, pending=len(self._pending.pending))
 
     async def _identify(self, peer: str) -> PeerProgram | None:
         return await self._peers.look_again(peer)

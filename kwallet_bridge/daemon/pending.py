@@ -130,7 +130,11 @@ class PendingWallets:
                 seen = await self._look(seen)
             before, self._seen = self._seen, seen
         if seen.pending != before.pending:
-            _log.info("%d wallet files are pending", len(seen.pending))
+            if len(seen.pending) != len(before.pending):
+                _log.warning(
+                    "%d wallet files of KDE's were not moved yet; calls on what is only there fail",
+                    len(seen.pending),
+                )
             self._changed()
 
     async def _look(self, before: _Seen) -> _Seen:

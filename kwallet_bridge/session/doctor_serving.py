@@ -32,9 +32,17 @@ def check_serving(environ: Mapping[str, str], told: StoreStatus | None) -> Findi
         if kept is None:
             return Finding(CHECK, Status.NOTE, (UNDECIDED,))
         return Finding(CHECK, Status.NOTE, (describe_kept(kept).describe(), "no daemon runs"))
-    seen = tuple(line for line in (told.describe(), told.problem) if line)
-    if told.state == SERVING:
-        return Finding(CHECK, Status.WARNING if told.problem else Status.OK, seen)
+    return _check_daemon(told)
+
+
+def _check_daemon(told: StoreStatus) -> Finding:
+    lines = (told.describe(), told.problem, told.describe_pending())
+    seen = tuple(line for line in lines if line)
     if told.state == WAITING:
         return Finding(CHECK, Status.WARNING, seen, "kwallet-bridge store use --help")
-    return Finding(CHECK, Status.PROBLEM, seen, "systemctl --user restart kwallet-bridge.service")
+    if told.state != SERVING:
+        restart = "systemctl --user restart kwallet-bridge.service"
+        return Finding(CHECK, Status.PROBLEM, seen, restart)
+    if told.pending:
+        return Finding(CHECK, Status.WARNING, seen, "kwallet-bridge migrate --list")
+    return Finding(CHECK, Status.WARNING if told.problem else Status.OK, seen)

@@ -58,6 +58,8 @@ class StoreStatus:
     """Seconds since 1970."""
     problem: str = ""
     """What is wrong and what to do about it."""
+    pending: int = 0
+    """Wallet files of KDE's of which something is not in the store."""
 
     def describe(self) -> str:
         """Return one line for a person."""
@@ -74,6 +76,13 @@ class StoreStatus:
         day = time.strftime("%Y-%m-%d", time.localtime(self.decided_at))
         how = "an administrator" if self.decided_by == "administrator" else f"the {self.decided_by}"
         return f"{text}; decided by {how}" + (f" on {day}" if self.decided_at else "")
+
+    def describe_pending(self) -> str:
+        """Return one line about what waits to be moved; "" if nothing does."""
+        if not self.pending:
+            return ""
+        files = "wallet file was" if self.pending == 1 else "wallet files were"
+        return f"{self.pending} {files} not moved yet: programs get an error for what is only there"
 
     def to_body(self) -> dict[str, Variant]:
         """Return the answer's ``a{sv}``."""

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import selectors
 import sqlite3
+import sys
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Self
 
 import pytest
+from support.paths import ROOT
 from support.peers import Xvfb
+from support.wallet_files import PASSWORD, place_wallet
 
 if TYPE_CHECKING:
     import subprocess
@@ -127,3 +131,27 @@ def test_chromium_keeps_its_key_over_restarts(
     assert isinstance(read, list)
     assert [(each["name"], each["value"]) for each in read] == [("taste", "oat")]
     assert _master_key(bus) == key
+
+
+def test_a_pending_wallet_keeps_chromiums_key(
+    bus: PrivateBus, gnome_keyring: GnomeKeyring, bridge: Bridge
+) -> None:
+    """A browser that starts before its wallet was moved makes no key, and finds the old one after."""
+    assert gnome_keyring.process is not None
+    assert bridge.process is not None
+    old = base64.b64encode(bytes(range(16))).decode()
+    place_wallet(bus.data, {FOLDER: {KEY: old}})
+    cookie = {"name": "taste", "value": "oat", "url": URL, "expires": 4_000_000_000}
+    with Xvfb(bus) as display:
+        browser = Browser.start(bus, display, "kwallet5", bus.home / "early")
+        browser.ask("Storage.setCookies", cookies=[cookie])
+        browser.close()
+        assert not [value for value in _stored(bus.home / "early") if value[:3] == FROM_THE_WALLET]
+        assert bus.run(["secret-tool", "lookup", "user", KEY], check=False).stdout == ""
+        command = [sys.executable, "-m", "kwallet_bridge", "migrate", "--password-file", "-"]
+        bus.run(command, stdin=PASSWORD, env={"PYTHONPATH": str(ROOT)})
+        browser = Browser.start(bus, display, "kwallet5", bus.home / "late")
+        browser.ask("Storage.setCookies", cookies=[cookie])
+        browser.close()
+        assert [value[:3] for value in _stored(bus.home / "late")] == [FROM_THE_WALLET]
+    assert _master_key(bus) == old

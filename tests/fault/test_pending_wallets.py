@@ -6,6 +6,7 @@ Every cell ends with the browser's old key byte for byte, or with nobody having 
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -92,6 +93,16 @@ class Scene:
         child.send_signal(signal.SIGKILL)
         child.wait()
         child.stderr.close()
+
+    def told(self) -> int:
+        """Give the number of pending files that ``status`` tells of, and see ``doctor`` agree."""
+        ours = {"PYTHONPATH": str(ROOT)}
+        status = json.loads(self.bus.run(self.command("status", "--json"), env=ours).stdout)
+        doctor = self.bus.run(self.command("doctor"), env=ours, check=False).stdout
+        pending = status["store"]["pending"]
+        assert isinstance(pending, int)
+        assert ("not moved yet" in doctor) == bool(pending)
+        return pending
 
     def do_without(self) -> None:
         """Decide to do without the wallet."""
@@ -196,7 +207,9 @@ def test_a_migration_beside_a_running_daemon_is_noticed(bus: PrivateBus, kind: s
         place = (handle, FOLDER, KEY, APPID)
         assert client.ask("hasEntry", "isss", *place).value is True
         assert client.ask("readPassword", "isss", *place).error
+        assert scene.told() == 1
         assert scene.move() == 0
+        assert scene.told() == 0
         assert client.ask("readPassword", "isss", *place).value == OLD_KEY
         undone = scene.command("migrate", "--undo", "last")
         if scene.password_file is not None:

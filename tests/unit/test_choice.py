@@ -137,7 +137,7 @@ def test_a_line_tells_which_store_and_why(status: StoreStatus, line: str) -> Non
 
 def test_the_answer_is_read_back() -> None:
     """What is sent is read, and what another daemon tells in another form is left out."""
-    status = StoreStatus("file", "serving", path="/k", decided_by="window", decided_at=7)
+    status = StoreStatus("file", "serving", path="/k", decided_by="window", decided_at=7, pending=2)
     body = status.to_body()
     assert StoreStatus.from_body(body) == status
     odd = body | {"path": Variant("u", 5), "decided_at": Variant("s", "x"), "n": Variant("s", "")}
