@@ -68,11 +68,12 @@ def find_hidden(
     What ``known`` says of an item with the same bytes is taken over.
     """
     hidden = {}
+    made = _Hashes(key)
     for number, raw in keyring.items.items():
         if known is not None and known.items.get(number) == raw:
             found = known.hidden.get(number)
         else:
-            found = _vet(key, raw)
+            found = _vet(key, raw, made)
         if found is not None:
             hidden[number] = found
     if any(one.attributes is None for one in hidden.values()):
@@ -86,19 +87,50 @@ def find_hidden(
     return hidden
 
 
-def _vet(key: CipherKey, raw: bytes) -> Hidden | None:
+class _Hashes:
+    """The hashes of values under one key, each made once: entries share folders and schemas."""
+
+    def __init__(self, key: CipherKey) -> None:
+        self._key = key
+        self._made: dict[str, bytes] = {}
+
+    def of(self, value: str) -> bytes:
+        made = self._made.get(value)
+        if made is None:
+            made = self._made[value] = self._key.hash_value(value)
+        return made
+
+    def encode(self, attributes: Mapping[str, str]) -> bytes:
+        """Encode what an item with these attributes is filed under, as we write it."""
+        pairs = [(name, self.of(attributes[name])) for name in sorted(attributes)]
+        return gvariant.encode_bytes_dict(pairs)
+
+
+def _vet(key: CipherKey, raw: bytes, made: _Hashes) -> Hidden | None:
     try:
         hashed, blob = gvariant.split_pair(raw)
-        hashes = gvariant.parse_bytes_dict(hashed)
     except gvariant.FramingError:
         return Hidden()
     try:
         clear = open_blob(key, blob).attributes
     except ItemUnreadableError:
-        return Hidden(hashes=hashes or None)  # a damaged offset may have cut them off
-    if any(name not in clear or key.hash_value(clear[name]) != hashes[name] for name in hashes):
+        return Hidden(hashes=_parse_hashes(hashed))
+    if hashed == made.encode(clear):
+        return None
+    hashes = _parse_hashes(hashed)
+    if hashes is None or any(clear.get(name) is None for name in hashes):
+        return Hidden(attributes=clear)
+    if any(made.of(clear[name]) != value for name, value in hashes.items()):
         return Hidden(attributes=clear)
     return None if hashes.keys() == clear.keys() else Hidden(readable=True, attributes=clear)
+
+
+def _parse_hashes(hashed: bytes) -> dict[str, bytes] | None:
+    """Read what an item is filed under; None also for nothing: a damaged offset cuts it off."""
+    try:
+        return gvariant.parse_bytes_dict(hashed) or None
+    except gvariant.FramingError:
+        return None
 
 
 def _schemas(keyring: Keyring, hidden: Mapping[int, Hidden]) -> Iterator[bytes]:
