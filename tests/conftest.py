@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from support import blocking
 from support.peers import Bridge, GnomeKeyring
 from support.private_bus import PrivateBus, private_bus
 
@@ -14,6 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PyQt6.QtWidgets import QApplication
+
+
+def pytest_configure() -> None:
+    """Watch for calls that block the event loop; ``tests/unit/test_blocking.py`` needs it to."""
+    if blocking.is_available():
+        blocking.activate()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_blocks() -> Iterator[None]:
+    """Have no test end whose code blocked the event loop."""
+    blocking.take_found()
+    yield
+    assert not blocking.take_found()
 
 
 @pytest.fixture

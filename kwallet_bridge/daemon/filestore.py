@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.withdrawal import Withdrawal
 
 
-def open_file(
+async def open_file(
     path: Path,
     environ: Mapping[str, str],
     options: FileOptions,
@@ -42,10 +43,11 @@ def open_file(
 
     ``for_oo7`` as oo7 writes it; ``served`` if it is known to have been there.
     """
+    keys = await asyncio.to_thread(key_source, environ, options)
     return EntryStore(
         KeyringFileBackend(
             path,
-            key_source(environ, options),
+            keys,
             label=options.label,
             files_content_type=for_oo7,
             served=served,

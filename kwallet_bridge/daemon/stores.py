@@ -99,9 +99,11 @@ async def _look_around(
     state: State, bus: Bus, environ: Mapping[str, str], options: FileOptions
 ) -> Surroundings:
     """Find out what decides where nothing is decided."""
-    if is_sandboxed(environ, options.root):
+    if await asyncio.to_thread(is_sandboxed, environ, options.root):
         return Surroundings(sandboxed=True)
-    if state.decision is not None or not _is_password_given(environ, options):
+    if state.decision is not None or not await asyncio.to_thread(
+        _is_password_given, environ, options
+    ):
         return Surroundings()
     return Surroundings(
         password_given=True,
@@ -145,5 +147,7 @@ async def _open_file(
 
     path = await asyncio.to_thread(resolve_path, choice.path, environ)
     choice = replace(choice, path=str(path))
-    store = open_file(path, environ, options, for_oo7=choice.for_oo7, served=choice.served_before)
+    store = await open_file(
+        path, environ, options, for_oo7=choice.for_oo7, served=choice.served_before
+    )
     return Serving(store, choice, kept)

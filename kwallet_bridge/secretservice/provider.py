@@ -137,7 +137,7 @@ async def _name_held(bus: Bus, name: str, owner: str) -> bool:
 
 async def _program_of(bus: Bus, owner: str) -> str:
     pid = await _ask_daemon(bus, "GetConnectionUnixProcessID", owner)
-    return _read_program(pid) if isinstance(pid, int) else ""
+    return await asyncio.to_thread(_read_program, pid) if isinstance(pid, int) else ""
 
 
 def _read_program(pid: int) -> str:

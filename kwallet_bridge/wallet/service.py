@@ -85,6 +85,7 @@ class WalletService:
         self._wallets = wallets
         self._tell = tell
         self._read_settings = read_settings
+        self._reading = asyncio.Lock()
         self._questions = Questions()
         self._asker = OrderlyAsker(asker, self._questions) if asker is not None else None
         self._openings = Openings(self._loop, quota or Quota())
@@ -389,7 +390,8 @@ class WalletService:
 
     async def reconfigure(self, _: str) -> None:
         """Read kwalletrc again; switched off, every wallet is closed."""
-        self._apply(self._read_settings())
+        async with self._reading:  # what was read later is what stays
+            self._apply(await asyncio.to_thread(self._read_settings))
         if not self.settings.enabled:
             await self._close_all(by_client=False)
 

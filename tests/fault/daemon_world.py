@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from support.client import ClientError, SeenSignal
 from support.hosted import HostedFake
-from support.paths import ROOT
 from support.peers import KWALLETRC, Bridge
 from support.private_bus import PrivateBus, private_bus
 
@@ -55,7 +54,7 @@ class ImpatientBridge(Bridge):
         """Start it from this tree."""
         self.write_settings()
         argv = [sys.executable, "-m", "support.impatient", "daemon", *self._arguments]
-        return self.bus.start(argv, env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"})
+        return self.bus.start(argv, env=self.environment())
 
 
 class World:

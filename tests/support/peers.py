@@ -10,6 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Self
 
+from support import blocking
 from support.client import KWALLET
 from support.pam_login import start_ksecretd
 from support.paths import ROOT
@@ -221,6 +222,7 @@ class Bridge(Peer):
         config: str = KWALLETRC,
         within: Sequence[str] = (),
     ) -> None:
+        """Start it as told; in tests it watches itself for calls that block."""
         super().__init__(bus)
         self._within = within
         self._arguments = ("--store", store, *arguments)
@@ -238,7 +240,29 @@ class Bridge(Peer):
     def launch(self) -> subprocess.Popen[bytes]:
         """Start it from this tree."""
         self.write_settings()
-        return self.bus.start([*self._within, *self.argv()], env={"PYTHONPATH": str(ROOT)})
+        return self.bus.start([*self._within, *self.argv()], env=self.environment())
+
+    def environment(self) -> dict[str, str]:
+        """Give what it takes to run from this tree and, in tests, to watch itself."""
+        path = [str(ROOT), str(ROOT / "tests")]
+        if not blocking.is_active():
+            return {"PYTHONPATH": os.pathsep.join(path)}
+        path.append(str(blocking.WATCHED))
+        return {
+            "PYTHONPATH": os.pathsep.join(path),
+            blocking.REPORT_VARIABLE: str(self.blocking_report),
+        }
+
+    @property
+    def blocking_report(self) -> Path:
+        """Where it puts down what blocked its event loop."""
+        return self.bus.home / "blocking-calls"
+
+    def stop(self, sign: int = signal.SIGTERM) -> None:
+        """End it, and see that it never blocked its event loop."""
+        super().stop(sign)
+        if self.blocking_report.exists():
+            raise AssertionError(self.blocking_report.read_text(encoding="utf-8"))
 
 
 class Xvfb:

@@ -5,6 +5,7 @@ import asyncio
 import os
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -391,7 +392,7 @@ async def test_a_fault_in_one_change_is_not_the_others(path: Path) -> None:
     assert await backend.search(MAIN, {"server": "f"}) == [results[1]]
 
 
-async def test_a_removed_lock_keeps_nobody_out_of_the_new_one(
+def test_a_removed_lock_keeps_nobody_out_of_the_new_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who waited for a lock file that was removed meanwhile locks the one that is there now."""
@@ -402,12 +403,13 @@ async def test_a_removed_lock_keeps_nobody_out_of_the_new_one(
         waits.set()
         real(descriptor, deadline)
 
-    with file.writer_lock(path):
-        monkeypatch.setattr(file, "_wait_for_lock", wait)
-        waiting = asyncio.create_task(asyncio.to_thread(_locked_inode, path))
-        assert await asyncio.to_thread(waits.wait, 10)
-        note_path(path).unlink()
-    assert await waiting == note_path(path).stat().st_ino
+    with ThreadPoolExecutor() as threads:
+        with file.writer_lock(path):
+            monkeypatch.setattr(file, "_wait_for_lock", wait)
+            waiting = threads.submit(_locked_inode, path)
+            assert waits.wait(10)
+            note_path(path).unlink()
+        assert waiting.result() == note_path(path).stat().st_ino
 
 
 def _locked_inode(path: Path) -> int:
@@ -607,10 +609,10 @@ async def test_password_file(tmp_path: Path) -> None:
 async def test_systemd_credential(tmp_path: Path) -> None:
     """The credential is found where systemd puts it, and only if it is there."""
     environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert find_credential(environment) is None
-    assert find_credential({}) is None
+    assert await asyncio.to_thread(find_credential, environment) is None
+    assert await asyncio.to_thread(find_credential, {}) is None
     (tmp_path / CREDENTIAL).write_bytes(b"fromsystemd")
-    source = find_credential(environment)
+    source = await asyncio.to_thread(find_credential, environment)
     assert source is not None
     assert await source.read_password(KeyRequest("x")) == Secret(b"fromsystemd")
 
