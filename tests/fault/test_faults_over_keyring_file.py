@@ -13,6 +13,8 @@ import pytest
 from support.keyrings import PASSWORD
 from support.peers import Bridge
 
+from kwallet_bridge.keyringfile.format import hashed_names, parse_keyring
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
@@ -165,6 +167,54 @@ def test_an_older_file_is_an_error_until_a_person_decides(scene: Scene) -> None:
     assert scene.client.ask(*other).value is False
     assert scene.write("again", "other") == 0
     assert scene.read("other").value == "again"
+
+
+@pytest.mark.parametrize("left", ["all", "copy", "nothing"])
+def test_a_file_lost_between_two_lives(scene: Scene, left: str) -> None:
+    """A daemon that finds its file gone makes none: its note, its copy or the state file tells."""
+    assert scene.write("w") == 0
+    data = scene.path.read_bytes()
+    scene.bridge.stop()
+    copy = scene.path.with_name(scene.path.name + "~")
+    kept = copy.read_bytes()
+    scene.path.unlink()
+    if left != "all":
+        scene.path.with_name(f".{scene.path.name}.lock").unlink()
+    if left == "nothing":
+        copy.unlink()
+    scene.bridge.start()
+    assert scene.client.ask("open", "sxs", WALLET, 0, APP).value == -1
+    assert scene.client.ask("folderDoesNotExist", "ss", WALLET, "F").body != (True,)
+    assert scene.client.ask("keyDoesNotExist", "sss", WALLET, "F", "k").body != (True,)
+    assert not scene.path.exists()
+    assert left == "nothing" or copy.read_bytes() == kept
+    _put(scene.path, data)
+    scene.open()
+    assert scene.read().value == "w"
+
+
+def test_a_flipped_bit_is_an_error_after_a_restart(scene: Scene) -> None:
+    """An entry whose item is damaged is neither read nor called absent, nor written over."""
+    assert scene.write("w", "other") == 0
+    scene.bridge.stop()
+    data = bytearray(scene.path.read_bytes())
+    items = parse_keyring(bytes(data)).items.values()
+    entry = next(raw for raw in items if "user" in hashed_names(raw))
+    data[data.index(entry) + len(entry) - 60] ^= 1  # inside of what is encrypted
+    scene.path.write_bytes(data)
+    scene.bridge.start()
+    scene.open()
+    assert scene.handle > 0
+    answers = [
+        scene.client.ask("hasEntry", "isss", scene.handle, "F", key, APP) for key in ("k", "other")
+    ]
+    assert all(answer.body != (False,) for answer in answers)
+    assert any(answer.error for answer in answers)
+    assert scene.client.ask("entryList", "iss", scene.handle, "F", APP).error
+    before = parse_keyring(scene.path.read_bytes()).items
+    assert -1 in {scene.write("new"), scene.write("new", "other")}
+    after = set(parse_keyring(scene.path.read_bytes()).items.values())
+    assert len(after & set(before.values())) >= len(before) - 1
 
 
 def test_where_nothing_can_be_written_everything_can_be_read(scene: Scene) -> None:

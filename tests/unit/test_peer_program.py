@@ -122,7 +122,7 @@ async def test_the_bus_gives_the_process_itself(child: subprocess.Popen[bytes]) 
     pid, found = await read_process(faked(Bus(child.pid, [0, pidfd], place=1)), ":1.1")
     assert found is not None
     assert (pid, open_descriptors()) == (child.pid, before + 1)
-    assert examine(pid, pidfd=found).executable
+    assert (await asyncio.to_thread(examine, pid, pidfd=found)).executable
     os.close(found)
     assert await read_process(faked(Bus(child.pid, [pidfd], place=7)), ":1.1") == (pid, None)
     assert await read_process(faked(Bus(child.pid)), ":1.1") == (pid, None)

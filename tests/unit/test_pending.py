@@ -269,7 +269,7 @@ class Answers:
         """Give the next answer."""
         self.asked.append(wallet)
         await asyncio.sleep(0)
-        self.act(wallet)
+        await asyncio.to_thread(self.act, wallet)
         return self.answers.pop(0)
 
 
