@@ -43,6 +43,7 @@ COMMAND_LINES = {
     "copy": ["--from", "file:/a", "--to", "file:/b"],
     "repair": [],
     "session": ["status"],
+    "store": ["show"],
     "gui": ["assistant"],
 }
 HOLDS_NONE = {"status", "monitor", "session"}
