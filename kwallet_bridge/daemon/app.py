@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.bus.incoming import SERVICE_UNKNOWN
+from kwallet_bridge.bus.signatures import forget_signatures
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.daemon.asker import OWN_DIALOG, DialogAsker
 from kwallet_bridge.daemon.display import dialog_environ
 from kwallet_bridge.daemon.pending import PendingDecisions, PendingWallets
-from kwallet_bridge.daemon.process import notify
+from kwallet_bridge.daemon.process import notify, trim_memory
 from kwallet_bridge.daemon.screen import Screen
 from kwallet_bridge.daemon.stores import FileOptions, open_store
 from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, SettingsError
@@ -54,6 +55,8 @@ _DRAIN_SECONDS = 10.0
 """How long started calls may take to end once we were asked to stop."""
 
 _BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
+
+_TIDY_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +106,7 @@ class Daemon:
             screen=Screen(lambda: dialog_environ(bus, os.environ)),
             command=access_dialog,
         )
-        quota = Quota()
+        quota = Quota(relieved=self._relieved)
         self._service = WalletService(
             store=store,
             wallets=wallets,
@@ -127,6 +130,8 @@ class Daemon:
         )
         self._monitor = Monitor(bus, peers, observe_with=self._dispatcher.observe_with)
         self._background = Background(loop)
+        self._tidying: asyncio.TimerHandle | None = None
+        self._littered = False
         self._pending = pending
         self._store_object = StoreObject(self._describe, self._background.start)
 
@@ -147,6 +152,25 @@ class Daemon:
         self._asker.peer_vanished(peer)
         self._service.peer_vanished(peer)
         self._monitor.peer_vanished(peer)
+        self._tidy_soon()
+
+    def _relieved(self) -> None:
+        self._littered = True
+        self._tidy_soon()
+
+    def _tidy_soon(self) -> None:
+        if self._tidying is None:
+            loop = asyncio.get_running_loop()
+            self._tidying = loop.call_later(_TIDY_SECONDS, self._tidy)
+
+    def _tidy(self) -> None:
+        """Give back what clients have made us hold that left, or that had much waiting."""
+        self._tidying = None
+        if self._littered:
+            self._littered = False
+            gc.collect()  # calls that were given up are held by their own errors
+        forget_signatures()
+        trim_memory()
 
     async def claim(self, names: Sequence[str]) -> None:
         """Answer calls, then own the names: nobody may find a name without its objects.

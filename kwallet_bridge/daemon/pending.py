@@ -88,6 +88,8 @@ class PendingWallets:
         self._bus_address = bus_address
         self._changed = changed
         self._lock = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
+        """The look that waits for the one under way, if any."""
         self._seen = _Seen()
         self._watches: dict[Path, FolderWatch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -122,8 +124,19 @@ class PendingWallets:
         return [one.expectation for one in self._seen.pending if one.wallet == wallet]
 
     async def refresh(self) -> None:
-        """Look again; files that did not change are not read again."""
+        """Look again; files that did not change are not read again.
+
+        Who asks while one look goes on, which may have come too early for them, shares the next.
+        """
+        if self._next is None:
+            self._next = asyncio.get_running_loop().create_task(self._look_again())
+            self._tasks.add(self._next)
+            self._next.add_done_callback(self._tasks.discard)
+        await asyncio.shield(self._next)
+
+    async def _look_again(self) -> None:
         async with self._lock:
+            self._next = None
             seen = await self._look(self._seen)
             if await self._watch(seen.folders):
                 # What came after the look and before the watch is found by another look.

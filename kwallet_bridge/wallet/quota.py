@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
 MOST_WEIGHT: Final = 256 << 20
 """Bytes that may wait for one client: 200,000 small calls, of which the bus allows 50,000."""
@@ -17,13 +17,20 @@ OPEN_WEIGHT: Final = MOST_WEIGHT // 10_000
 person answers. 10,000 of them are more than any program needs."""
 
 
+_MUCH: Final = 1 << 20
+
+
 class Quota:
     """What waits for each client, by weight."""
 
-    def __init__(self, most: int = MOST_WEIGHT) -> None:
-        """Let ``most`` bytes wait for each client."""
+    def __init__(
+        self, most: int = MOST_WEIGHT, *, relieved: Callable[[], None] = lambda: None
+    ) -> None:
+        """Let ``most`` bytes wait for each client; ``relieved`` hears of the end of much."""
         self._most = most
+        self._relieved = relieved
         self._weights: dict[Hashable, int] = {}
+        self._heavy: set[Hashable] = set()
         self.flooded: set[Hashable] = set()
         """Clients whose last refusal was reported, until nothing of theirs waits."""
 
@@ -34,6 +41,8 @@ class Quota:
         if total and total + weight > self._most:
             return False
         self._weights[client] = total + weight
+        if total + weight > _MUCH:
+            self._heavy.add(client)
         return True
 
     def give(self, client: Hashable, weight: int) -> None:
@@ -44,3 +53,6 @@ class Quota:
         else:
             del self._weights[client]
             self.flooded.discard(client)
+            if client in self._heavy:
+                self._heavy.discard(client)
+                self._relieved()

@@ -185,7 +185,8 @@ class WalletService:
         handle = NO_HANDLE
         started = self._loop.time()
         try:
-            opened = await self._open(wallet, window_id, appid, caller)
+            with self._questions.on_behalf(caller):
+                opened = await self._open(wallet, window_id, appid, caller)
             await self._arrival.note_served()
             opened.sessions.append((appid, service))
             opened.references += 1

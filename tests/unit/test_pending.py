@@ -488,3 +488,24 @@ async def test_half_a_value_is_no_value(data_home: Path) -> None:
             "", handle=handle, folder=FOLDER, key=KEY, value="new", appid=APP
         )
     await world.stop()
+
+
+async def test_many_who_ask_at_once_share_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand opens of one client keep nobody's waiting behind a thousand looks at the disk."""
+    pending = PendingWallets(os.environ, served=lambda: MEMORY)
+    await pending.refresh()
+    looks = 0
+    look = PendingWallets._look
+
+    async def counted(self: PendingWallets, before: object) -> object:
+        nonlocal looks
+        looks += 1
+        return await look(self, before)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PendingWallets, "_look", counted)
+    first = asyncio.ensure_future(pending.refresh())
+    await asyncio.sleep(0)
+    await asyncio.gather(*(pending.refresh() for _ in range(1000)))
+    assert first.done()
+    assert looks <= 4  # each of two looks may be made again for a folder to watch
+    pending.close()

@@ -83,6 +83,27 @@ async def test_equal_questions_are_asked_once() -> None:
     assert person.shown.empty()
 
 
+async def test_who_left_before_the_question_is_not_asked_for() -> None:
+    """An open that was still finding its wallet when its program left asks for no password."""
+    served = Served()
+    served.backend.add_collection(WALLET, locked=True, alias="default")
+    looking, go_on = asyncio.Event(), asyncio.Event()
+
+    async def gate(called: str) -> None:
+        assert called != "unlock"
+        looking.set()
+        await go_on.wait()
+
+    served.backend.gate = gate
+    opening = asyncio.ensure_future(served.open(caller=PEER))
+    await looking.wait()
+    served.service.peer_vanished(PEER)
+    go_on.set()
+    assert await opening == -1
+    assert served.backend.prompts == 0
+    assert not served.service._questions._left
+
+
 @pytest.mark.parametrize("member", ["unlock", "create_collection"])
 async def test_a_password_is_asked_for_while_somebody_waits(member: str) -> None:
     """An ``open`` whose program left takes its prompt away, and leaves another program's."""
