@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from kwallet_bridge.errors import BridgeError, ElsewhereError
 from kwallet_bridge.shared import SharedRun, join_or_start
+from kwallet_bridge.statefile import FILE_NAME as STATE_FILE
+from kwallet_bridge.statefile import state_path, update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,6 +93,7 @@ class PendingWallets:
         self._next: asyncio.Task[None] | None = None
         """The look that waits for the one under way, if any."""
         self._seen = _Seen()
+        self._names: tuple[WalletName, ...] = ()
         self._watches: dict[Path, FolderWatch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -116,8 +119,7 @@ class PendingWallets:
 
     def wallets(self) -> Sequence[WalletName]:
         """Name the wallets something is pending of."""
-        pending = self._seen.pending
-        return [one.wallet for one in pending] if pending else ()
+        return self._names
 
     def expected(self, wallet: WalletName) -> Sequence[Expectation]:
         """Give what is pending of a wallet."""
@@ -142,6 +144,7 @@ class PendingWallets:
                 # What came after the look and before the watch is found by another look.
                 seen = await self._look(seen)
             before, self._seen = self._seen, seen
+            self._names = tuple(one.wallet for one in seen.pending)
         if seen.pending != before.pending:
             if len(seen.pending) != len(before.pending):
                 _log.warning(
@@ -169,7 +172,10 @@ class PendingWallets:
             begun = await watch.start() or begun
         return begun
 
-    def _hear(self, _: set[str]) -> None:
+    def _hear(self, names: set[str]) -> None:
+        """Look again, unless only the state file changed, which nothing pending depends on."""
+        if not self._seen.asks_state and all(STATE_FILE in name for name in names):
+            return
         task = asyncio.get_running_loop().create_task(self.refresh())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -188,7 +194,6 @@ def _look(before: _Seen, environ: Mapping[str, str], served: str, bus_address: s
         pending_folder,
         same_store,
     )
-    from kwallet_bridge.statefile import state_path  # noqa: PLC0415
 
     try:
         found = find_pending(
@@ -227,7 +232,6 @@ def _sign(environ: Mapping[str, str], served: str, *, with_state: bool) -> tuple
     if names is not None and not names:
         return ()
     from kwallet_bridge.migrate.journal import journal_path  # noqa: PLC0415
-    from kwallet_bridge.statefile import state_path  # noqa: PLC0415
 
     paths = [folder / name for name in names or ()]
     others = [journal_path(), *([state_path(environ)] if with_state else [])]
@@ -315,8 +319,6 @@ class PendingDecisions:
 
 
 def _note_without(environ: Mapping[str, str], one: PendingWallet) -> None:
-    from kwallet_bridge.statefile import state_path, update  # noqa: PLC0415  as in _watch
-
     def change(state: State) -> State:
         return state.with_declined(str(one.path), one.declined())
 

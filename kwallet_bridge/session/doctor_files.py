@@ -16,6 +16,7 @@ from kwallet_bridge.kconfig import config_home
 from kwallet_bridge.kwl.formats import SMALLEST_WALLET
 from kwallet_bridge.migrate.discover import list_old_folders
 from kwallet_bridge.migrate.journal import journal_path, last_moves, peek_runs
+from kwallet_bridge.migrate.pending import holds_entries
 from kwallet_bridge.session.census import OUR_WORDS
 from kwallet_bridge.session.files import Places, plan_files
 from kwallet_bridge.session.findings import Finding, Status
@@ -174,7 +175,7 @@ def check_wallet_files(environ: Mapping[str, str]) -> Finding:
         found = [path for path in folder.glob("*.kwl") if _size(path) >= SMALLEST_WALLET]
         if not found:
             continue
-        new = sum(not _is_moved(path, moves) for path in found)
+        new = sum(not _is_moved(path, moves) and holds_entries(path) for path in found)
         saltless = sum(not path.with_suffix(".salt").exists() for path in found)
         extra = len(list(folder.glob("*_attributes.json")))
         unmoved += new

@@ -232,6 +232,12 @@ class GatedStore:
 
     def _expected(self, wallet: WalletName) -> tuple[Expectation, ...]:
         """Give what is expected of a wallet under any of the names it answers to."""
+        for source in self._sources:
+            if source.wallets():
+                return self._gather(wallet)
+        return ()
+
+    def _gather(self, wallet: WalletName) -> tuple[Expectation, ...]:
         found: tuple[Expectation, ...] = ()
         for source in self._sources:
             for name in source.wallets():

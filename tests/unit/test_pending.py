@@ -14,8 +14,9 @@ from support.services import APP, WALLET, Served, until
 from support.wallet_files import place_bytes, place_gpg_wallet, place_wallet
 
 from kwallet_bridge import qtstream
+from kwallet_bridge.cli.wallets import count_unmoved, find_wallets, start_without
 from kwallet_bridge.daemon.pending import Decision, PendingDecisions, PendingWallets
-from kwallet_bridge.errors import ElsewhereError
+from kwallet_bridge.errors import ElsewhereError, UsageError
 from kwallet_bridge.migrate.coverage import SourceFile
 from kwallet_bridge.migrate.journal import journal_path, open_journal
 from kwallet_bridge.migrate.pending import Why, decline, find_pending, same_store
@@ -509,3 +510,36 @@ async def test_many_who_ask_at_once_share_a_look(monkeypatch: pytest.MonkeyPatch
     assert first.done()
     assert looks <= 4  # each of two looks may be made again for a folder to watch
     pending.close()
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def test_the_command_names_what_programs_wait_for(data_home: Path) -> None:
+    """By name, by the file's name, or by its path; only of the folder that counts."""
+    place_wallet(data_home, CONTENT, name="a;2Fb")
+    other = place_gpg_wallet(data_home, name="other")
+    elsewhere = data_home / "elsewhere.kwl"
+    elsewhere.write_bytes(b"")
+    for words in (["none"], [str(elsewhere)], ["a/b", "none"]):
+        with pytest.raises(UsageError):
+            start_without(os.environ, words)
+    assert [one.pending for one in find_wallets(os.environ)] == [True, True]
+    assert start_without(os.environ, ["a/b", str(other)]) == [other.with_name("a;2Fb.kwl"), other]
+    assert [one.pending for one in find_wallets(os.environ)] == [False, False]
+
+
+def test_what_is_offered_is_what_can_be_moved(data_home: Path, tmp_path: Path) -> None:
+    """Wallets with entries, KDE 4's too, unless they were moved or a person does without."""
+    place_wallet(data_home, {})
+    assert count_unmoved(os.environ) == 0
+    path = place_wallet(data_home, CONTENT)
+    place_wallet(data_home, CONTENT, name="work")
+    old = tmp_path / ".kde" / "share" / "apps" / "kwallet"
+    old.mkdir(parents=True)
+    (old / "kdewallet.kwl").write_bytes(path.read_bytes())
+    (old / "empty.kwl").write_bytes(place_wallet(data_home, {}, name="empty").read_bytes())
+    assert count_unmoved(os.environ) == 3
+    _move(path)
+    start_without(os.environ, ["work"])
+    assert count_unmoved(os.environ) == 1
