@@ -45,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="ask with this program what Prompt on Open asks (default: our own dialog)",
     )
     parser.add_argument(
+        "--password-window",
+        metavar="PROGRAM",
+        help="ask for passwords with this program (default: our own window)",
+    )
+    parser.add_argument(
         "--secret-portal",
         action="store_true",
         help="be the backend of the Secret portal too, which gives sandboxed programs the secrets "
@@ -70,6 +75,7 @@ def _serve(args: argparse.Namespace) -> int:
     # What these load must find what was loaded lean.
     from kwallet_bridge.daemon.app import Options, run  # noqa: PLC0415
     from kwallet_bridge.daemon.asker import OWN_DIALOG  # noqa: PLC0415
+    from kwallet_bridge.daemon.passwords import OWN_WINDOW  # noqa: PLC0415
     from kwallet_bridge.daemon.stores import FileOptions  # noqa: PLC0415
 
     options = Options(
@@ -77,6 +83,7 @@ def _serve(args: argparse.Namespace) -> int:
         names=tuple(args.name or BUS_NAMES),
         file=FileOptions(password_file=args.store_password_file, ask=_ask),
         access_dialog=(args.access_dialog,) if args.access_dialog else OWN_DIALOG,
+        password_window=(args.password_window,) if args.password_window else OWN_WINDOW,
         secret_portal=args.secret_portal,
     )
     run(options)

@@ -61,6 +61,7 @@ async def notify(what: Notification, *, shown: Callable[[], None] = lambda: None
         await bus.subscribe(match, on_signal)
         number = await _show(bus, what)
         shown()
+        bus.lost.add_done_callback(lambda _: answers.put_nowait((number, "")))
         async with asyncio.timeout(_ANSWER_PATIENCE):
             while True:
                 about, word = await answers.get()
@@ -76,12 +77,13 @@ async def _wait_for_desktop(bus: BusConnection) -> bool:
     owned = asyncio.Event()
     if await bus.watch_name(NOTIFICATIONS, lambda owner: owned.set() if owner else None):
         return True
+    bus.lost.add_done_callback(lambda _: owned.set())
     try:
         async with asyncio.timeout(_DESKTOP_PATIENCE):
             await owned.wait()
     except TimeoutError:
         return False
-    return True
+    return not bus.lost.done()
 
 
 async def _show(bus: BusConnection, what: Notification) -> object:

@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import json
 import logging
 import os
 import signal
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.bus.incoming import SERVICE_UNKNOWN
@@ -18,12 +19,20 @@ from kwallet_bridge.bus.signatures import forget_signatures
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.daemon.asker import OWN_DIALOG, DialogAsker
 from kwallet_bridge.daemon.display import dialog_environ
+from kwallet_bridge.daemon.moving import (
+    OWN_PROGRAM,
+    WalletMover,
+    count_moved,
+    destination_arguments,
+)
+from kwallet_bridge.daemon.passwords import OWN_WINDOW, PasswordAsker
 from kwallet_bridge.daemon.pending import PendingDecisions, PendingWallets
 from kwallet_bridge.daemon.process import notify, trim_memory
 from kwallet_bridge.daemon.screen import Screen
-from kwallet_bridge.daemon.stores import FileOptions, open_store
+from kwallet_bridge.daemon.stores import FileOptions, given_password_file, open_store
 from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, SettingsError
 from kwallet_bridge.kwalletrc import forget_wallet
+from kwallet_bridge.login.key import LoginKey
 from kwallet_bridge.store.gate import GatedStore
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.handles import HandleNumbers
@@ -39,9 +48,10 @@ from kwallet_bridge.wire.signals import SignalWriter
 from kwallet_bridge.wire.store_status import StoreObject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kwallet_bridge.bus.incoming import IncomingCall
+    from kwallet_bridge.daemon.pending import PendingAsker
     from kwallet_bridge.daemon.serving import Serving
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.wallets import Store
@@ -70,6 +80,7 @@ class Options:
     bus_address: str | None = None
     file: FileOptions = field(default_factory=FileOptions)
     access_dialog: Sequence[str] = OWN_DIALOG
+    password_window: Sequence[str] = OWN_WINDOW
     secret_portal: bool = False
     """Whether to be the Secret portal's backend too."""
 
@@ -82,7 +93,7 @@ class Daemon:
         bus: BusConnection,
         serving: Serving,
         *,
-        access_dialog: Sequence[str] = OWN_DIALOG,
+        options: Options,
         handles: HandleNumbers | None = None,
         pending: PendingWallets | None = None,
     ) -> None:
@@ -99,12 +110,20 @@ class Daemon:
         self._portal: SecretPortal | None = None
         wallets = OpenWallets(handles)
         signals = SignalWriter(bus)
+        screen = Screen(lambda: dialog_environ(bus, os.environ))
+        password_file = given_password_file(os.environ, options.file)
+        self._mover = WalletMover(
+            destination=lambda: destination_arguments(serving.store.destination, password_file),
+            login_key=LoginKey(os.environ),
+            passwords=PasswordAsker(screen, options.password_window),
+            moved=self._tell_moved,
+        )
         self._asker = DialogAsker(
             identify=self._identify,
             read_settings=lambda: self._service.settings,
             settings_changed=lambda: self._service.reconfigure(""),
-            screen=Screen(lambda: dialog_environ(bus, os.environ)),
-            command=access_dialog,
+            screen=screen,
+            command=options.access_dialog,
         )
         quota = Quota(relieved=self._relieved)
         self._service = WalletService(
@@ -117,7 +136,7 @@ class Daemon:
             forget=_forget,
             arrival=serving,
             quota=quota,
-            lacking=_lacking(pending, serving.store),
+            lacking=_lacking(pending, serving.store, self._mover),
         )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(
@@ -147,6 +166,11 @@ class Daemon:
 
     def _refused(self, refusal: Refusal) -> None:
         self._monitor.note_refusal(refusal)
+
+    def _tell_moved(self, result: Mapping[str, Any]) -> None:
+        """Have a notification tell, by a program of its own, what was moved."""
+        told = json.dumps({"run": result["run"], "entries": count_moved(result)})
+        self._background.start(_start_with([*OWN_PROGRAM, "gui", "moved"], told))
 
     def _vanished(self, peer: str) -> None:
         self._asker.peer_vanished(peer)
@@ -236,6 +260,7 @@ class Daemon:
                 self._dispatcher.lanes.cancel_free()
                 await self._asker.stop()
                 await self._service.stop()
+                await self._mover.stop()
                 await self._dispatcher.lanes.drain()
                 await self._store.close()
         except TimeoutError:
@@ -256,6 +281,18 @@ class Daemon:
         self._bus.serve(_refuse)
 
 
+async def _start_with(command: Sequence[str], line: str) -> None:
+    """Start a program that is told one line and left to itself."""
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE)
+    except OSError as error:
+        _log.warning("a notification cannot be shown: %s", error.strerror)
+        return
+    if process.stdin is not None:
+        process.stdin.write(line.encode() + b"\n")
+        process.stdin.close()
+
+
 async def _forget(wallet: WalletName) -> None:
     try:
         await asyncio.to_thread(forget_wallet, os.environ, wallet)
@@ -263,9 +300,11 @@ async def _forget(wallet: WalletName) -> None:
         _log.warning("what was decided about a deleted wallet is still in force: %s", error)
 
 
-def _lacking(pending: PendingWallets | None, store: Store) -> Lacking | None:
+def _lacking(pending: PendingWallets | None, store: Store, asker: PendingAsker) -> Lacking | None:
     # Whether something is lacking only the store itself can tell, not what guards it.
-    return None if pending is None else PendingDecisions(pending, store, os.environ)
+    if pending is None:
+        return None
+    return PendingDecisions(pending, store, os.environ, asker=asker)
 
 
 def _refuse(call: IncomingCall) -> None:
@@ -289,7 +328,7 @@ async def serve(options: Options) -> None:
     daemon = Daemon(
         bus,
         serving,
-        access_dialog=options.access_dialog,
+        options=options,
         handles=HandleNumbers(await _bus_id(bus)),
         pending=pending,
     )

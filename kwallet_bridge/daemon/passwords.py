@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kwallet_bridge.daemon.screen import WindowUnavailableError
 from kwallet_bridge.question import DECISION, PASSWORD, START_WITHOUT
 from kwallet_bridge.secret import Secret
 
@@ -45,6 +46,9 @@ class PasswordAsker:
         Raises:
             WindowUnavailableError: No window can be shown.
         """
+        # An offscreen platform would show our window to nobody, and wait.
+        if self._command is OWN_WINDOW and not await self._screen.has_display():
+            raise WindowUnavailableError("there is no display")
         answer = await self._screen.ask(self._command, question.to_line())
         typed = answer.get(PASSWORD)
         if isinstance(typed, str):

@@ -12,6 +12,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from kwallet_bridge.daemon.display import DISPLAYS
 from kwallet_bridge.question import SHOWN, UNAVAILABLE, parse_answer
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class Screen:
         """Start windows in the environment that ``environ`` tells at that time."""
         self._environ = environ
         self._turn = asyncio.Lock()
+
+    async def has_display(self) -> bool:
+        """Return whether there is a display that a person could see."""
+        environ = await self._environ()
+        return any(environ.get(name) for name in DISPLAYS)
 
     async def ask(self, command: Sequence[str], line: str) -> Mapping[str, Any]:
         """Show a window that is asked ``line``; return what it answered, {} if it just ended.

@@ -113,9 +113,17 @@ async def _look_around(
 
 
 def _is_password_given(environ: Mapping[str, str], options: FileOptions) -> bool:
+    return given_password_file(environ, options) is not None
+
+
+def given_password_file(environ: Mapping[str, str], options: FileOptions) -> Path | None:
+    """Return the file that has a keyring file's password: one named, else systemd's credential."""
+    if options.password_file is not None or "CREDENTIALS_DIRECTORY" not in environ:
+        return options.password_file
     from kwallet_bridge.keyringfile.sources import find_credential  # noqa: PLC0415  as _open_file
 
-    return options.password_file is not None or find_credential(environ) is not None
+    credential = find_credential(environ)
+    return None if credential is None else credential.path
 
 
 async def _was_moved_to_provider(environ: Mapping[str, str]) -> bool:

@@ -139,7 +139,7 @@ class FilePassword:
 
     def __init__(self, path: Path, *, private: bool = True) -> None:
         """Read ``path`` at each request; if ``private``, only while nobody else may read it."""
-        self._path = path
+        self.path = path
         self._private = private
 
     async def is_ready(self) -> bool:
@@ -160,7 +160,7 @@ class FilePassword:
 
     def _read(self) -> Secret:
         try:
-            with self._path.open("rb", buffering=0) as file:
+            with self.path.open("rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
                 data = file.read(_MOST_BYTES + 1)
         except OSError as error:

@@ -221,7 +221,8 @@ class WalletService:
         await self._admission.prepare(wallet)
         if not await self._access.allows(wallet, appid, caller, known=known):
             raise AccessDeniedError("the application was denied the wallet")
-        await self._lacking.settle(wallet)
+        # As a subject of its own: who unlocks has not decided about what the wallet lacks.
+        await self._questions.ask(caller, ("lacking", wallet), lambda: self._lacking.settle(wallet))
         # While a person was asked the wallet may have been closed, and opened anew.
         current = self._wallets.by_name(wallet)
         if current is None:

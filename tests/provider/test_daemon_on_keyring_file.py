@@ -174,10 +174,10 @@ def test_password_file_comes_first(tmp_path: Path) -> None:
     environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
     chosen = key_source(environ, FileOptions(password_file=tmp_path / "other"))
     assert isinstance(chosen, FilePassword)
-    assert chosen._path == tmp_path / "other"
+    assert chosen.path == tmp_path / "other"
     found = key_source(environ, FileOptions())
     assert isinstance(found, FilePassword)
-    assert found._path == path
+    assert found.path == path
 
 
 def test_default_path_keeps_away_from_gnome_keyring(tmp_path: Path) -> None:

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A wallet file that waits is moved when the first program opens it: unasked, or after one question.
+
+Each scene ends with the browser's old key byte for byte, or with nobody having made a new one.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.chromium import APPID, FOLDER, KEY, NEW_KEY, Chromium, FailedError
+from support.client import KWALLET
+from support.keyrings import PASSWORD as KEYRING_PASSWORD
+from support.kwl_writer import SALT
+from support.notifications import Notifications
+from support.paths import ROOT
+from support.peers import Bridge, GnomeKeyring
+from support.processes import wait_until
+from support.scripted_dialog import ScriptedDialogs
+from support.wallet_files import PASSWORD, place_gpg_wallet, place_wallet
+
+from kwallet_bridge.kwl.kdf import derive_pbkdf2_key
+from kwallet_bridge.login.helper import SOCKET_NAME
+from kwallet_bridge.secret import Secret
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from support.client import KWalletClient
+    from support.private_bus import PrivateBus
+    from support.scripted_dialog import ShownDialog
+
+OLD_KEY = "b2xkIGtleSBvZiBhbGw="
+CONTENT = {FOLDER: {KEY: OLD_KEY}, "Network Management": {"wifi": "geheim"}}
+HAND_OVER = """\
+import sys, time
+from kwallet_bridge.login import helper
+helper.hand_over(bytes.fromhex(sys.stdin.readline()), time.monotonic() + 60)
+"""
+
+
+@pytest.fixture
+def windows(bus: PrivateBus) -> Iterator[ScriptedDialogs]:
+    """Windows for passwords that a test answers."""
+    with ScriptedDialogs(bus.folder) as made:
+        yield made
+
+
+@contextmanager
+def _serving(bus: PrivateBus, windows: ScriptedDialogs, store: str = "") -> Iterator[Bridge]:
+    """Our daemon over gnome-keyring, or over a file whose password it is given."""
+    arguments: tuple[str, ...] = ("--password-window", str(windows.program))
+    if store == "file":
+        password = bus.home / "keyring-password"
+        password.write_bytes(KEYRING_PASSWORD.reveal() + b"\n")
+        password.chmod(0o600)
+        arguments += ("--store-password-file", str(password))
+        with Bridge(
+            bus, store=f"file:{bus.data}/keyrings/own.keyring", arguments=arguments
+        ) as ours:
+            yield ours
+        return
+    with GnomeKeyring(bus), Bridge(bus, arguments=arguments) as ours:
+        yield ours
+
+
+def _log_in(bus: PrivateBus, password: str) -> subprocess.Popen[bytes]:
+    """Have a login's key wait where PAM's helper leaves it."""
+    key = derive_pbkdf2_key(Secret.from_text(password), SALT).reveal().hex()
+    process = bus.start(
+        [sys.executable, "-c", HAND_OVER], stdin=key.encode() + b"\n", env={"PYTHONPATH": str(ROOT)}
+    )
+    wait_until((bus.folder / "runtime" / SOCKET_NAME).exists)
+    return process
+
+
+def _browse(bus: PrivateBus) -> str:
+    """Start a browser; its key, or why it has none."""
+    try:
+        return Chromium(bus.client(), asynchronous=True, meanwhile=lambda _: None).master_key()
+    except FailedError as error:
+        return f"failed: {error}"
+
+
+def _begin_open(client: KWalletClient) -> int:
+    body = ["kdewallet", 0, APPID]
+    return client.send(client.service, client.object_path, KWALLET, "open", "sxs", body)
+
+
+def _type(shown: ShownDialog, password: str) -> None:
+    shown.say({"password": base64.b64encode(password.encode()).decode()})
+
+
+def _wifi(bus: PrivateBus) -> object:
+    client = bus.client()
+    handle = client.open(appid="nm")
+    return client.ask("readPassword", "isss", handle, "Network Management", "wifi", "nm").value
+
+
+@pytest.mark.parametrize("store", ["gnome-keyring", "file"])
+def test_an_empty_password_is_no_question(
+    bus: PrivateBus, windows: ScriptedDialogs, store: str
+) -> None:
+    """Nothing was protected: the first open moves it, the browser reads its key, nobody is asked."""
+    place_wallet(bus.data, CONTENT, password="")
+    with _serving(bus, windows, store) as bridge:
+        assert _browse(bus) == OLD_KEY
+        assert windows.none_came()
+        bridge.restart()
+        assert (_browse(bus), _wifi(bus)) == (OLD_KEY, "geheim")
+
+
+@pytest.mark.parametrize("store", ["gnome-keyring", "file"])
+def test_the_logins_key_is_no_question(
+    bus: PrivateBus, windows: ScriptedDialogs, store: str
+) -> None:
+    """Who logs in with the wallet's password is asked for it nowhere."""
+    place_wallet(bus.data, CONTENT)
+    with _serving(bus, windows, store):
+        helper = _log_in(bus, PASSWORD)  # later than the daemon, as with lingering
+        assert _browse(bus) == OLD_KEY
+        assert windows.none_came()
+        assert helper.wait(30) == 0
+
+
+def test_another_login_password_costs_one_question(
+    bus: PrivateBus, windows: ScriptedDialogs
+) -> None:
+    """The key fits nothing: one window, which all who open share, and which tells a slip."""
+    place_wallet(bus.data, CONTENT)
+    with _serving(bus, windows):
+        helper = _log_in(bus, "another")
+        first, second = bus.client(), bus.client()
+        serials = [_begin_open(first), _begin_open(second)]
+        second.flush()
+        shown = windows.wait()
+        assert (shown.question["purpose"], shown.question["again"]) == ("move", False)
+        _type(shown, "a slip")
+        shown = windows.wait()
+        assert shown.question["again"] is True
+        _type(shown, PASSWORD)
+        handles = [first.wait_reply(serials[0]).value, second.wait_reply(serials[1]).value]
+        assert handles[0] == handles[1] != -1
+        assert (_browse(bus), _wifi(bus)) == (OLD_KEY, "geheim")
+        assert windows.none_came()
+        assert helper.wait(30) == 0
+
+
+def test_later_is_asked_once_and_nobody_makes_a_new_key(
+    bus: PrivateBus, windows: ScriptedDialogs
+) -> None:
+    """Put off, the wallet opens behind the name gate: the browser fails, others are served."""
+    place_wallet(bus.data, CONTENT)
+    with _serving(bus, windows) as bridge:
+        client = bus.client()
+        serial = _begin_open(client)
+        windows.wait().answer("later")
+        handle = client.wait_reply(serial).value
+        assert isinstance(handle, int)
+        assert handle > 0
+        assert _browse(bus).startswith("failed: org.")
+        written = client.ask("writePassword", "issss", handle, "Mail", "a", "b", APPID)
+        assert written.value == 0
+        assert windows.none_came()
+        bridge.restart()
+        serial = _begin_open(bus.client())
+        shown = windows.wait()
+        _type(shown, PASSWORD)
+        assert _browse(bus) == OLD_KEY
+
+
+def test_starting_without_it_is_decided_once(bus: PrivateBus, windows: ScriptedDialogs) -> None:
+    """A person may let go of what the file holds; then a new key is right, and stays."""
+    place_wallet(bus.data, CONTENT)
+    with _serving(bus, windows) as bridge:
+        client = bus.client()
+        serial = _begin_open(client)
+        windows.wait().answer("start-without")
+        assert client.wait_reply(serial).value != -1
+        assert _browse(bus) == NEW_KEY
+        bridge.restart()
+        assert _browse(bus) == NEW_KEY
+        assert windows.none_came()
+
+
+def test_who_leaves_takes_the_question_along(bus: PrivateBus, windows: ScriptedDialogs) -> None:
+    """The window goes with the last program that waits; the next one is asked anew."""
+    place_wallet(bus.data, CONTENT)
+    with _serving(bus, windows):
+        leaving = bus.client()
+        _begin_open(leaving)
+        shown = windows.wait()
+        leaving.close()
+        shown.wait_withdrawn()
+        client = bus.client()
+        serial = _begin_open(client)
+        _type(windows.wait(), PASSWORD)
+        assert client.wait_reply(serial).value != -1
+        assert _browse(bus) == OLD_KEY
+
+
+def test_what_another_value_stands_in_the_way_of_stays_on_both_sides(
+    bus: PrivateBus, windows: ScriptedDialogs
+) -> None:
+    """Nothing is overwritten unasked, and the rest is moved."""
+    with _serving(bus, windows) as bridge:
+        client = bus.client()
+        handle = client.open(appid=APPID)
+        client.ask("createFolder", "iss", handle, FOLDER, APPID)
+        assert client.ask("writePassword", "issss", handle, FOLDER, KEY, "newer", APPID).value == 0
+        path = place_wallet(bus.data, CONTENT, password="")
+        before = path.read_bytes()
+        bridge.restart()
+        assert (_browse(bus), _wifi(bus)) == ("newer", "geheim")
+        assert path.read_bytes() == before
+
+
+def test_a_wallet_that_gnupg_opens_is_never_opened_unasked(
+    bus: PrivateBus, windows: ScriptedDialogs
+) -> None:
+    """Its table is hidden, so its wallet fails to open until somebody decides."""
+    place_gpg_wallet(bus.data)
+    with _serving(bus, windows):
+        assert _browse(bus) == "failed: not opened"
+        assert windows.none_came()
+
+
+def test_one_notification_tells_what_was_moved(bus: PrivateBus, windows: ScriptedDialogs) -> None:
+    """After a silent move a person is told the number, no name, and offered the way back."""
+    place_wallet(bus.data, CONTENT, password="")
+    with Notifications(bus.address) as desktop, _serving(bus, windows):
+        assert _browse(bus) == OLD_KEY
+        shown: list[Any] = desktop.wait()
+        assert shown[4].startswith("2 entries are in your password store")
+        assert KEY not in repr(shown)
+        assert shown[5][:2] == ["undo", "Undo"]
+        desktop.close_it()
