@@ -88,6 +88,13 @@ class WalletMover:
         self._program = program
         self._finishing: set[asyncio.Task[Decision]] = set()
 
+    def can_decide(self, wallet: PendingWallet) -> bool:
+        """Return whether it can be moved from here: not by GnuPG, whose question must not come unasked.
+
+        Nor into a keyring file whose password a person alone has.
+        """
+        return not wallet.hides_names and self._destination() is not None
+
     async def decide(self, wallet: PendingWallet) -> Decision:
         """Move the wallet, or return what a person said; "later" where nobody can be asked.
 
@@ -95,8 +102,8 @@ class WalletMover:
         end.
         """
         destination = self._destination()
-        if wallet.hides_names or destination is None:
-            return Decision.LATER  # GnuPG's own question is none that may come unasked
+        if destination is None:
+            return Decision.LATER
         run = _Run(wallet, self, destination)
         task = asyncio.get_running_loop().create_task(run.carry_out())
         self._finishing.add(task)

@@ -52,6 +52,9 @@ class Decision(Enum):
 class PendingAsker(Protocol):
     """Decides about pending wallets: moves them, or asks somebody."""
 
+    def can_decide(self, wallet: PendingWallet) -> bool:
+        """Return whether it can do anything about this one."""
+
     async def decide(self, wallet: PendingWallet) -> Decision:
         """Return what was decided. Once per file at a time; cancelled when nobody waits any more."""
 
@@ -269,22 +272,23 @@ class PendingDecisions:
         await self._wallets.refresh()
         if not self._wallets.readable:
             raise ElsewhereError(CANNOT_LIST)
-        if self._asker is None:
-            self._refuse_hidden(wallet)
+        self._refuse_hidden(wallet, undecided=True)
 
     async def settle(self, wallet: WalletName) -> None:
         """Return once an unlocked wallet may be served, perhaps behind the name gate."""
         if self._asker is None:
             return
         for one in self._pending_of(wallet):
-            if await self._is_worth_asking(one, wallet):
+            if self._asker.can_decide(one) and await self._is_worth_asking(one, wallet):
                 work = partial(self._decide, self._asker, one)
                 await join_or_start(self._asking, str(one.path), work)
         self._refuse_hidden(wallet)
 
-    def _refuse_hidden(self, wallet: WalletName) -> None:
+    def _refuse_hidden(self, wallet: WalletName, *, undecided: bool = False) -> None:
+        """Refuse what nobody can look into; ``undecided`` leaves what somebody may decide about."""
         for one in self._pending_of(wallet):
-            if one.hides_names:
+            may_decide = undecided and self._asker is not None and self._asker.can_decide(one)
+            if one.hides_names and not may_decide:
                 raise ElsewhereError(one.why.value)
 
     def _pending_of(self, wallet: WalletName) -> list[PendingWallet]:

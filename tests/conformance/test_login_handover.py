@@ -102,11 +102,7 @@ def test_ksecretd_is_started_with_the_same_key(login: PamLogin) -> None:
 def test_a_ksecretd_that_is_switched_off_stays_off(login: PamLogin) -> None:
     """``[KSecretD] Enabled=false`` is how KDE itself leaves the field to another provider."""
     seen = login.install_ksecretd()
-    folder = login.home / ".config"
-    folder.mkdir()
-    (folder / "kwalletrc").write_text(
-        "[Wallet]\nEnabled=true\n[KSecretD]\nEnabled=false\n[X]\nEnabled=1\n"
-    )
+    login.write_settings("[Wallet]\nEnabled=true\n[KSecretD]\nEnabled=false\n[X]\nEnabled=1\n")
     login.log_in()
     _wait_for_key(login)
     assert login.start_session().returncode == 0

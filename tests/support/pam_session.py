@@ -97,6 +97,9 @@ class PamLogin:
         shutil.copytree(ROOT / "kwallet_bridge/login", package / "login")
         for name in ("__init__.py", "secret.py"):
             shutil.copy(ROOT / "kwallet_bridge" / name, package / name)
+        for path in (self.folder / "python").rglob("*"):
+            path.chmod(0o755)  # whatever the mask of whoever runs the tests
+        (self.folder / "python").chmod(0o755)
         for path in (self.home, *self.home.rglob("*"), self.runtime):
             os.chown(path, UID, UID)
 
@@ -108,6 +111,14 @@ class PamLogin:
         text = self.helper.read_text().replace("/usr/bin/ksecretd", str(program))
         self.helper.write_text(text)
         return self.runtime / "ksecretd.seen"
+
+    def write_settings(self, text: str) -> None:
+        """Write the user's kwalletrc."""
+        folder = self.home / ".config"
+        folder.mkdir()
+        (folder / "kwalletrc").write_text(text)
+        for path in (folder, folder / "kwalletrc"):
+            os.chown(path, UID, UID)
 
     def log_in(self, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
         """Log in on a graphical session, as a display manager does."""

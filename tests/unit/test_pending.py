@@ -266,6 +266,10 @@ class Answers:
         self.asked: list[PendingWallet] = []
         self.act = act
 
+    def can_decide(self, wallet: PendingWallet) -> bool:
+        """Decide about anything."""
+        return True
+
     async def decide(self, wallet: PendingWallet) -> Decision:
         """Give the next answer."""
         self.asked.append(wallet)
