@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 CALL_TIMEOUT = 25.0
 START_TIMEOUT = 15.0
+EMPTY_TIMEOUT = 10.0
+"""Seconds after which a provider that shows no collection is believed to have none."""
 
 
 class SecretServiceBackend:
@@ -140,7 +142,8 @@ class SecretServiceBackend:
         return await self._ask(self._collections)
 
     async def _collections(self, provider: Provider) -> list[Collection]:
-        if not provider.quirks.collections_come_late:
+        quirks = provider.quirks
+        if not (quirks.collections_come_late or quirks.starts_empty):
             found, _ = await _list_collections(provider)
             return found
         told = asyncio.Event()
@@ -150,28 +153,12 @@ class SecretServiceBackend:
             while True:
                 told.clear()
                 found, complete = await _list_collections(provider)
-                if complete:
+                age = asyncio.get_running_loop().time() - provider.since
+                if complete or (quirks.starts_empty and (found or age >= EMPTY_TIMEOUT)):
                     return found
-                await self._wait_for_collections(provider, told)
+                await _wait_for_collections(age, told)
         finally:
             self._link.listeners.remove(listener)
-
-    @staticmethod
-    async def _wait_for_collections(provider: Provider, told: asyncio.Event) -> None:
-        """Wait for news of the collections, or a moment: oo7 sends none as it gets ready.
-
-        Raises:
-            StoreUnavailableError: It had its time. To call a wallet absent would be a guess.
-        """
-        loop = asyncio.get_running_loop()
-        age = loop.time() - provider.since
-        if age >= READY_TIMEOUT:
-            raise StoreUnavailableError("the provider does not show its collections")
-        timer = loop.call_later(next_look(age), told.set)
-        try:
-            await told.wait()
-        finally:
-            timer.cancel()
 
     async def read_alias(self, alias: str) -> CollectionId | None:
         """Resolve an alias."""
@@ -293,6 +280,21 @@ class SecretServiceBackend:
             provider.client.close_session(provider.session.path)
         if provider is not None:
             provider.drop()
+
+
+async def _wait_for_collections(age: float, told: asyncio.Event) -> None:
+    """Wait for news of the collections, or a moment: oo7 sends none as it gets ready.
+
+    Raises:
+        StoreUnavailableError: It had its time. To call a wallet absent would be a guess.
+    """
+    if age >= READY_TIMEOUT:
+        raise StoreUnavailableError("the provider does not show its collections")
+    timer = asyncio.get_running_loop().call_later(next_look(age), told.set)
+    try:
+        await told.wait()
+    finally:
+        timer.cancel()
 
 
 async def _read_alias(provider: Provider, alias: str) -> CollectionId | None:

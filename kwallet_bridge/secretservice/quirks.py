@@ -23,6 +23,7 @@ KEEPASSXC: Final = Quirks(
     hides_locked_items=True,
     default_alias=False,
     label_is_file_when_locked=True,
+    starts_empty=True,
     looks_at_clients=True,
 )
 KSECRETD: Final = Quirks(

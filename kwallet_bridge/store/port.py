@@ -71,6 +71,9 @@ class Quirks:
     text_is_a_line: bool = False
     """Text may become a line of a key file: line ends, backslashes and blanks at its beginning come
     back altered after a restart, or make the whole collection unreadable."""
+    starts_empty: bool = False
+    """The provider owns its name before it shows any collection; that none is there is believed
+    only once it had a while to load them."""
     collections_come_late: bool = False
     """The provider owns its name before its collections are there."""
     looks_at_clients: bool = False

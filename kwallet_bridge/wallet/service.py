@@ -43,6 +43,8 @@ CLOSED = 0
 STILL_OPEN = 1
 FAILED = -1
 NO_HANDLE = Handle(-1)
+LIST_PATIENCE = 20.0
+"""Seconds that a list waits for a store that is still expected: QtDBus gives up after 25."""
 
 _log = logging.getLogger(__name__)
 
@@ -341,7 +343,14 @@ class WalletService:
     # --- the list of wallets ---------------------------------------------------------------
 
     async def list_wallets(self, _: str) -> Sequence[str]:
-        """List wallets, ignoring case in their order. Never prompts."""
+        """List wallets, ignoring case in their order. Never prompts.
+
+        Programs that look for their wallet in the list before they open it take an error for an
+        empty one, so while the store is still expected the list waits for it too.
+        """
+        patience = self.settings.provider_wait
+        if await self._arrival.is_expected(patience):
+            await self._arrival.wait(min(patience, LIST_PATIENCE))
         return sorted(await self._store.list_wallets(), key=lambda name: (name.casefold(), name))
 
     async def delete_wallet(self, _: str, *, wallet: WalletName) -> int:

@@ -293,6 +293,24 @@ async def test_a_provider_that_never_gets_ready_has_no_absent_wallets(
         await pair.backend.collections()
 
 
+@pytest.mark.parametrize("pair", ["keepassxc"], indirect=True)
+async def test_a_provider_that_starts_empty_is_given_a_while(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No collection right after the start is not believed, and after a while it is."""
+    await pair.fake.restart()
+    task = asyncio.get_running_loop().create_task(_labels(pair.backend))
+    before = pair.fake.calls["Get"]
+    while pair.fake.calls["Get"] == before:
+        await pair.connection.flush()
+    assert not task.done()
+    pair.fake.show_late_collections()
+    assert await task == ["Login"]
+    await pair.fake.restart()
+    monkeypatch.setattr(backend_module, "EMPTY_TIMEOUT", 0.2)
+    assert await _labels(pair.backend) == []
+
+
 async def _labels(backend: SecretServiceBackend) -> list[str]:
     return [found.label for found in await backend.collections()]
 

@@ -71,7 +71,7 @@ class FakeVault:
         self.collections: dict[str, FakeCollection] = {}
         self._order = itertools.count(1)
         self._numbers = itertools.count(1)
-        self.late = quirks.collections_come_late
+        self.late = quirks.collections_come_late or quirks.starts_empty
         self._looks = 0
         # Both are oo7's: no other provider replaces by equality.
         self._names_content_type = self.shows_locked = quirks.replaces_exact_only
@@ -80,15 +80,18 @@ class FakeVault:
     # --- looking ---------------------------------------------------------------------------
 
     def listed(self) -> list[str]:
-        """Give the collections' paths; one that comes late names them before they are there."""
+        """Give the collections' paths; one that comes late may name them before they are there."""
+        if self.late and self.quirks.starts_empty:
+            return []
         self._looks += self.late
         return [] if self.late and self._looks == 1 else list(self.collections)
 
     def alias(self, name: str) -> str:
-        """Resolve an alias."""
-        if name != "default" or not self.quirks.default_alias or not self.collections:
+        """Resolve an alias; a default collection with a place of its own is named before it is."""
+        if name != "default" or not self.quirks.default_alias:
             return "/"
-        return next(iter(self.collections))
+        own = f"{COLLECTIONS}default" if self.quirks.own_default else "/"
+        return next(iter(self.collections), own)
 
     def collection(self, path: str) -> FakeCollection:
         """Find a collection."""
@@ -246,7 +249,8 @@ class FakeVault:
 
     def restart(self) -> None:
         """Do what a restart does to memory and files."""
-        self.late, self._looks = self.quirks.collections_come_late, 0
+        self.late = self.quirks.collections_come_late or self.quirks.starts_empty
+        self._looks = 0
         for collection in list(self.collections.values()):
             if self.quirks.labels_are_paths and "/" in collection.label:
                 del self.collections[collection.path]
