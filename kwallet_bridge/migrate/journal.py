@@ -166,6 +166,9 @@ class Journal:
             os.ftruncate(self._descriptor, whole)
             self._size = whole
         _read_lines(data[:whole], self._path, self.records)
+        for run in self.runs.values():
+            if run.state in {UNDONE, CONFIRMED} and run.intents:  # died before it forgot them
+                self.forget_names(run)
 
     def list_open(self, destination: str, sources: Sequence[str]) -> list[RunRecord]:
         """List the interrupted runs of the same sources and destination, the last one first."""
