@@ -36,6 +36,10 @@ def render() -> str:
             "but `isOpen` and `close`, until the program opens the wallet again."
         ),
         "*Failed* is the answer when the store cannot be asked: locked, gone, refusing, too slow.",
+        (
+            "What exists elsewhere, such as in a wallet file that was not moved yet, is an error whatever "
+            "the column says (docs/explanation/never-less.md)."
+        ),
         "`error` is a D-Bus error, never a value that could be taken for an answer.",
         "",
         "| call | gives | refused | failed | what it does |",

@@ -140,7 +140,8 @@ ROWS = (
         "failures-are-errors",
         "Its own memory cannot fail, so a read that finds nothing means that nothing is there.",
         "When the provider is away, locked or too slow, reads and tests are answered with a "
-        "D-Bus error, writes with -1 or false.",
+        "D-Bus error, writes with -1 or false. What exists elsewhere, such as in a wallet file "
+        "that was not moved yet, is an error for writes too.",
         "A program told that its key is absent makes a new one over it.",
     ),
     Row(
