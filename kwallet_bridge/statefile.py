@@ -14,13 +14,13 @@ import json
 import os
 import stat
 import time
+from _blake2 import blake2b  # hashlib would load OpenSSL
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from kwallet_bridge.ciphers import hmac_sha256
 from kwallet_bridge.errors import StateError
 from kwallet_bridge.saving import replace_file, sync_folder
 
@@ -32,6 +32,7 @@ VERSION = 1
 MOST_BYTES = 32 << 20
 """A wallet of 100,000 entries takes a quarter of it."""
 KEY_BYTES = 32
+_DIGEST_BYTES = 32
 LOCK_PATIENCE = 10.0
 _LOCK_PAUSE = 0.005
 
@@ -102,7 +103,7 @@ class State:
     extra: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def digest(self, *texts: str) -> str:
-        """Return the HMAC-SHA-256 of one or more texts under the file's own key, in hex.
+        """Return the keyed BLAKE2b of one or more texts under the file's own key, in hex.
 
         Two lists of texts that differ have different digests. Take digests that shall be kept of the
         state that :func:`update` hands out: it has a key always.
@@ -116,7 +117,7 @@ class State:
         for text in texts:
             raw = text.encode("utf-8", "surrogatepass")
             parts.append(len(raw).to_bytes(8, "big") + raw)
-        return hmac_sha256(self.key, b"".join(parts)).hex()
+        return blake2b(b"".join(parts), key=self.key, digest_size=_DIGEST_BYTES).hexdigest()
 
     def find_wallet(self, name: str) -> Mapping[str, object] | None:
         """Return what is kept about a wallet; None if there is nothing."""

@@ -9,7 +9,8 @@ import re
 import sys
 from typing import Final
 
-from kwallet_bridge.cli.notification import Notification, notify
+from kwallet_bridge.bus.notifications import Notification
+from kwallet_bridge.cli.notification import notify
 from kwallet_bridge.cli.offer import load_texts, start
 from kwallet_bridge.errors import UsageError
 

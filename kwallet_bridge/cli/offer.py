@@ -10,7 +10,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from kwallet_bridge.cli.notification import DEFAULT, Notification, notify
+from kwallet_bridge.bus.notifications import Notification
+from kwallet_bridge.cli.notification import DEFAULT, notify
 from kwallet_bridge.cli.wallets import count_unmoved
 from kwallet_bridge.errors import WindowError
 from kwallet_bridge.migrate.journal import journal_path

@@ -25,6 +25,7 @@ from kwallet_bridge.daemon.moving import (
     count_moved,
     destination_arguments,
 )
+from kwallet_bridge.daemon.notices import KeyringNotices
 from kwallet_bridge.daemon.passwords import OWN_WINDOW, PasswordAsker
 from kwallet_bridge.daemon.pending import PendingDecisions, PendingWallets
 from kwallet_bridge.daemon.process import notify, trim_memory
@@ -33,7 +34,9 @@ from kwallet_bridge.daemon.stores import FileOptions, given_password_file, open_
 from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, SettingsError
 from kwallet_bridge.kwalletrc import forget_wallet
 from kwallet_bridge.login.key import LoginKey
+from kwallet_bridge.statefile import state_path
 from kwallet_bridge.store.gate import GatedStore
+from kwallet_bridge.store.identity import Identity
 from kwallet_bridge.wallet.contents import Contents
 from kwallet_bridge.wallet.handles import HandleNumbers
 from kwallet_bridge.wallet.openings import Background
@@ -88,7 +91,7 @@ class Options:
 class Daemon:
     """Everything that runs, from the first name owned to the last write done."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it is made of
         self,
         bus: BusConnection,
         serving: Serving,
@@ -96,14 +99,15 @@ class Daemon:
         options: Options,
         handles: HandleNumbers | None = None,
         pending: PendingWallets | None = None,
+        identity: Identity | None = None,
     ) -> None:
         """Put the parts together; nothing is on the bus yet.
 
-        Nobody is told absent what ``pending`` knows of.
+        Nobody is told absent what ``pending`` knows of, nor what ``identity`` misses.
         """
         loop = asyncio.get_running_loop()
         self._bus = bus
-        sources = () if pending is None else (pending,)
+        sources = [source for source in (pending, identity) if source is not None]
         self._store = store = GatedStore(serving.store, sources)
         self._serving = serving
         self._owned: list[str] = []
@@ -325,12 +329,15 @@ async def serve(options: Options) -> None:
         changed=store.distrust,
     )
     await pending.refresh()
+    identity = Identity(state_path(os.environ), tell=KeyringNotices(bus).explain)
+    store.identify_with(identity)
     daemon = Daemon(
         bus,
         serving,
         options=options,
         handles=HandleNumbers(await _bus_id(bus)),
         pending=pending,
+        identity=identity,
     )
     await daemon.claim(options.names)
     if options.secret_portal:

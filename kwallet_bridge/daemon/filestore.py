@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.daemon.stores import FileOptions
     from kwallet_bridge.secret import Secret
-    from kwallet_bridge.store.wallets import Store
     from kwallet_bridge.withdrawal import Withdrawal
 
 
@@ -38,7 +37,7 @@ async def open_file(
     *,
     for_oo7: bool = False,
     served: bool = False,
-) -> Store:
+) -> EntryStore:
     """Open the keyring file at ``path``, as ``resolve_path`` gave it.
 
     ``for_oo7`` as oo7 writes it; ``served`` if it is known to have been there.

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.daemon.choice import Choice
     from kwallet_bridge.secretservice.backend import SecretServiceBackend
+    from kwallet_bridge.store.entries import EntryStore
     from kwallet_bridge.store.port import BackendEvent
-    from kwallet_bridge.store.wallets import Store
 
 _log = logging.getLogger(__name__)
 DECIDE = "kwallet-bridge store use"
@@ -44,7 +44,7 @@ class Served:
 class Serving:
     """A store that is always there: a keyring file. See ``wallet.arrival``."""
 
-    def __init__(self, store: Store, choice: Choice, state_path: Path) -> None:
+    def __init__(self, store: EntryStore, choice: Choice, state_path: Path) -> None:
         """Serve from ``store``; what is decided is kept at ``state_path``."""
         self.store = store
         self._choice = choice
@@ -120,7 +120,7 @@ class ProviderServing(Serving):
     """The Secret Service provider, which may be away."""
 
     def __init__(
-        self, store: Store, backend: SecretServiceBackend, choice: Choice, state_path: Path
+        self, store: EntryStore, backend: SecretServiceBackend, choice: Choice, state_path: Path
     ) -> None:
         """Serve from ``store``, which is over ``backend``."""
         super().__init__(store, choice, state_path)

@@ -120,7 +120,13 @@ class Directory:
     def configure(self, settings: StoreSettings) -> None:
         """Name the wallets by other settings."""
         self._settings = settings
+        before = {box.id: name for name, box in self._names.items()}
         self._name_all()
+        if self._seen:
+            closed, opened = self._changes(self._boxes, before)
+            events: list[StoreEvent] = [*closed, *opened]
+            for event in events:
+                self._emit(event)
 
     def touch(self) -> None:
         """Doubt the snapshot, as an event asks, and read it again soon."""

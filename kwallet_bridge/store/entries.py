@@ -8,9 +8,11 @@ suspend. Secrets are read at each call and kept nowhere.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
 from kwallet_bridge.errors import (
+    ElsewhereError,
     StoreConflictError,
     StoreError,
     StoreIncompleteError,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from kwallet_bridge.model import Entry, EntryType
+    from kwallet_bridge.store.identity import Identity
     from kwallet_bridge.store.port import (
         BackendEvent,
         CollectionId,
@@ -74,16 +77,25 @@ class EntryStore:
         self._echoes: dict[CollectionId, Echoes] = {}
         self._ready: dict[WalletName, Open] = {}
         self._tasks: set[asyncio.Task[object]] = set()
+        self._identity: Identity | None = None
         backend.subscribe(self._hear)
 
     def subscribe(self, listener: Callable[[StoreEvent], None]) -> None:
         """Have ``listener`` told of what other programs change."""
         self._listeners.append(listener)
 
+    def identify_with(self, identity: Identity) -> None:
+        """Serve a collection under a wallet's name only once it is proven to be that wallet's."""
+        self._identity = identity
+        identity.attach(self._backend, self._finder)
+        identity.default_wallet = WalletName(self._settings.default_wallet)
+
     def configure(self, settings: StoreSettings) -> None:
         """Use other settings from now on."""
         self._settings = settings
         self._ready.clear()
+        if self._identity is not None:
+            self._identity.default_wallet = WalletName(settings.default_wallet)
         self._directory.configure(settings)
 
     @property
@@ -117,7 +129,10 @@ class EntryStore:
         box = await self._directory.find(wallet)
         if box is None:
             return WalletState.ABSENT
-        return WalletState.LOCKED if box.locked else WalletState.UNLOCKED
+        if box.locked:
+            return WalletState.LOCKED
+        await self._recognise(box.id, wallet)
+        return WalletState.UNLOCKED
 
     async def unlock(self, wallet: WalletName, *, window_id: str = "") -> None:
         """Unlock a wallet, prompting if needed."""
@@ -127,7 +142,7 @@ class EntryStore:
         if box.locked:
             with self._directory.changing_lock(box.id, locked=False):
                 await self._backend.unlock(box.id, window_id=window_id)
-        self._open_site(box.id)
+        await self._recognise(box.id, wallet)
 
     async def create_wallet(
         self, wallet: WalletName, *, window_id: str = "", made: Callable[[], None] = lambda: None
@@ -137,6 +152,8 @@ class EntryStore:
         if await self._directory.find(wallet) is not None:
             made()
             return
+        if self._identity is not None:
+            await self._identity.require_unexpected(wallet)
         with self._directory.changing_list(wallet):
             box = await self._backend.create_collection(wallet, window_id=window_id)
             await self._finish(self._furnish(box, wallet, made))
@@ -181,7 +198,10 @@ class EntryStore:
     async def delete_wallet(self, wallet: WalletName) -> None:
         """Delete a wallet, or, when others keep items in it too, only what is KWallet's."""
         site = await self._site(wallet)
-        await self._finish(self._delete_wallet(site, self.canonical(wallet)))
+        name = self.canonical(wallet)
+        await self._finish(self._delete_wallet(site, name))
+        if self._identity is not None:
+            await self._identity.forget(name)
 
     # --- folders --------------------------------------------------------------------------------
 
@@ -240,10 +260,12 @@ class EntryStore:
     async def might_exist(self, wallet: WalletName, folder: FolderName, key: Key | None) -> bool:
         """Tell without unlocking whether a folder (``key`` None) or entry may exist."""
         box = await self._directory.find(wallet)
-        if box is None:
-            return False
-        if box.locked:
-            return await self._might_be_found(box.id, folder, key)
+        if box is None or box.locked:
+            found = box is not None and await self._might_be_found(box.id, folder, key)
+            if found or self._identity is None:
+                return found
+            place = None if box is None else box.id
+            return await self._identity.might_have_held(place, self.canonical(wallet), folder, key)
         if key is None:
             return await self.has_folder(wallet, folder)
         return await self.entry_type(wallet, folder, key) is not None
@@ -341,6 +363,8 @@ class EntryStore:
     async def close(self) -> None:
         """Let started writes finish, then let go of what is held."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._identity is not None:
+            await self._identity.flush()
         for site in list(self._sites):
             self._close_site(site)
         self._directory.cancel()
@@ -397,7 +421,7 @@ class EntryStore:
         """Forget every id: the provider will give them to other things."""
         self._ready.clear()
         for site in self._sites.values():
-            site.end(locked=False)
+            self._end_site(site, locked=False)
         self._sites.clear()
         self._echoes.clear()
         self._directory.forget()
@@ -408,7 +432,12 @@ class EntryStore:
         self._ready.clear()
         site = self._sites.pop(collection, None)
         if site is not None:
-            site.end(locked=True)
+            self._end_site(site, locked=True)
+
+    def _end_site(self, site: Open, *, locked: bool) -> None:
+        if self._identity is not None:
+            self._identity.leave(site)
+        site.end(locked=locked)
 
     def _emit(self, event: StoreEvent) -> None:
         for listener in list(self._listeners):
@@ -429,9 +458,20 @@ class EntryStore:
         if box.locked:
             raise StoreLockedError("the wallet is locked")
         site = self._open_site(box.id)
+        name = self.canonical(wallet)
+        if self._identity is not None and not self._identity.is_settled(site, name):
+            await self._identity.prove(site, name)
+            return await self._site(wallet)  # another may have the name by now
         if self._directory.fresh:
             self._ready[wallet] = site
         return site
+
+    async def _recognise(self, collection: CollectionId, wallet: WalletName) -> None:
+        """Prove a collection's identity; what it lacks is expected of it then, and no failure."""
+        site = self._open_site(collection)
+        if self._identity is not None:
+            with contextlib.suppress(ElsewhereError):
+                await self._identity.prove(site, self.canonical(wallet))
 
     def _open_site(self, collection: CollectionId) -> Open:
         site = self._sites.get(collection)

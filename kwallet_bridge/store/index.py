@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.qtstream import utf16_key
+from kwallet_bridge.store.note import KnownKeys, KnownNames
 from kwallet_bridge.store.rows import Row, row_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kwallet_bridge.model import EntryType, FolderName, Key
     from kwallet_bridge.store.port import ItemId, ItemInfo
@@ -67,6 +68,8 @@ class Index:
         self._absences = 0
         self._sights: dict[ItemId, int] = {}  # of items that have no row
         self._counter = count(1)
+        self.changed: Callable[[], None] | None = None
+        """Called whenever more or less is known."""
 
     @property
     def blank(self) -> bool:
@@ -178,6 +181,19 @@ class Index:
         known = self._folders.get(folder)
         return iter(list(known.entries) if known else ())
 
+    def known_names(self) -> KnownNames:
+        """Tell all that is known now; of what is in doubt nothing counts as absent."""
+        sure = not self.pending
+        folders = {
+            folder: KnownKeys(
+                frozenset(known.entries),
+                frozenset(known.keys.difference(known.entries)) if sure else frozenset(),
+                complete=known.complete and sure,
+            )
+            for folder, known in self._folders.items()
+        }
+        return KnownNames(folders, complete=self._folders_complete and sure)
+
     # --- learning -------------------------------------------------------------------------------
 
     def begin_fill(self) -> set[ItemId]:
@@ -286,6 +302,8 @@ class Index:
 
         It may have been made after the search looked, under the very name that was asked for.
         """
+        if self.changed is not None:
+            self.changed()
         strangers = touched - self.rows.keys()
         if not self._is_current(touched) or len(strangers) > FLOOD:
             return False
@@ -313,6 +331,8 @@ class Index:
         if old is not None and old.folder == row.folder:
             self._folders_complete = folders_complete  # the folder did not go away in between
         self.rows[row.id] = row
+        if self.changed is not None:
+            self.changed()
         known = self._folder(row.folder)
         if not known.entries and not known.markers:
             self._folder_list = None
@@ -332,6 +352,8 @@ class Index:
         row = self.rows.pop(item, None)
         if row is None:
             return
+        if self.changed is not None:
+            self.changed()
         known = self._folders[row.folder]
         known.listing = None
         if row.key is None:

@@ -134,6 +134,7 @@ class Jobs:
         with site.changes.own() as mine:
             order = sorted(rows, key=lambda row: (row.folder, row.key is None))
             await self._delete(site, order, mine)
+            await self._writer.delete_marks(site)
         for folder in {row.folder for row in rows}:
             site.changes.folder_gone(folder)
         return True

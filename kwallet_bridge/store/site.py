@@ -16,6 +16,7 @@ from kwallet_bridge.qtstream import utf16_key
 from kwallet_bridge.shared import Locks
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE, Index
+from kwallet_bridge.store.mark import MARK_QUERY
 from kwallet_bridge.store.port import ItemId
 from kwallet_bridge.store.rows import row_of
 
@@ -34,12 +35,14 @@ _SAMPLE = 16
 class Site:
     """One unlocked collection: its index, its locks, and whether its ids still mean anything."""
 
-    __slots__ = ("_end", "_locks", "collection", "index", "unsettled")
+    __slots__ = ("_end", "_locks", "collection", "index", "proven", "unsettled")
 
     def __init__(self, collection: CollectionId) -> None:
         """Know nothing of it."""
         self.collection = collection
         self.index = Index()
+        self.proven: set[str] = set()
+        """What wallets the collection was proven to be, or known not to be."""
         self.unsettled: Callable[[], None] = lambda: None
         self._end: StoreError | None = None
         self._locks: Locks[tuple[FolderName, Key | None]] = Locks()
@@ -161,7 +164,9 @@ class Finder:
             if not hits:
                 await self.prove_unlocked(site)
             rows = await self._read(site, hits, touched)
-        return rows, len(rows) < len(hits) or gap is not None
+        if gap is not None or len(rows) == len(hits):
+            return rows, gap is not None
+        return rows, len(rows) + len(await self.search(site, MARK_QUERY)) < len(hits)
 
     async def search_readable(self, site: Site, attributes: Mapping[str, str]) -> Sequence[ItemId]:
         """Search the collection for what can be read; no proof that there is no more."""

@@ -24,6 +24,7 @@ from kwallet_bridge.errors import (
 from kwallet_bridge.model import EntryType, FolderName, Key
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE
+from kwallet_bridge.store.mark import MARK_QUERY
 from kwallet_bridge.store.port import ItemSecret, NewItem
 from kwallet_bridge.store.rows import Row
 
@@ -115,6 +116,11 @@ class Writer:
             mine.add(row.id)
             await self._backend.delete_item(row.id)
             site.index.discard(row.id)
+
+    async def delete_marks(self, site: Site) -> None:
+        """Delete what marks the collection as a wallet."""
+        for item in await self._finder.search(site, MARK_QUERY):
+            await self._backend.delete_item(item)
 
     async def read_secrets(
         self, site: Site, items: Sequence[ItemId]

@@ -79,6 +79,11 @@ class KeyringAdmin:
         """Give label, attributes and secret of each item, by path."""
         return {item: self._item(item) for item in self.item_paths(path)}
 
+    def delete_item(self, path: str) -> None:
+        """Delete an item."""
+        reply = self._client.call(SECRETS, path, "org.freedesktop.Secret.Item", "Delete")
+        assert not reply.error
+
     def add_item(self, path: str, attributes: dict[str, str], secret: bytes) -> str:
         """Make an item in a collection, beside any that is there, and give its path."""
         item = "org.freedesktop.Secret.Item"

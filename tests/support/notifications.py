@@ -9,7 +9,7 @@ import threading
 from typing import Any, Self
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.cli.notification import NOTIFICATIONS, NOTIFICATIONS_PATH
+from kwallet_bridge.bus.notifications import NOTIFICATIONS, NOTIFICATIONS_PATH
 
 PATIENCE = 30.0
 _NUMBER = 7
