@@ -16,7 +16,7 @@ from kwallet_bridge.qtstream import utf16_key
 from kwallet_bridge.shared import Locks
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE, Index
-from kwallet_bridge.store.mark import MARK_QUERY
+from kwallet_bridge.store.mark import MARK_QUERY, MARK_SCHEMA
 from kwallet_bridge.store.port import ItemId
 from kwallet_bridge.store.rows import row_of
 
@@ -191,9 +191,8 @@ class Finder:
         if gap is not None:
             return True
         hits = dict.fromkeys(found)
-        await self._search_away(
-            site, hits, [{codec.SCHEMA: codec.ENTRY_SCHEMA}, {codec.SCHEMA: codec.MARKER_SCHEMA}]
-        )
+        ours = (codec.ENTRY_SCHEMA, codec.MARKER_SCHEMA, MARK_SCHEMA)
+        await self._search_away(site, hits, [{codec.SCHEMA: schema} for schema in ours])
         infos = await self.read_items(site, hits)
         return any(row_of(info) is None for info in infos.values())
 
