@@ -151,6 +151,7 @@ async def test_no_provider_is_told_at_once(bus: PrivateBus) -> None:
     connection.close()
 
 
+@pytest.mark.starts_services
 async def test_an_activatable_provider_is_started(
     bus: PrivateBus, gnome_keyring: GnomeKeyring
 ) -> None:
