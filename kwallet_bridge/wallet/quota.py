@@ -12,9 +12,9 @@ MOST_WEIGHT: Final = 256 << 20
 """Bytes that may wait for one client: 200,000 small calls, of which the bus allows 50,000."""
 CALL_WEIGHT: Final = 1280
 """Bytes that a small waiting call was measured to take."""
-OPEN_WEIGHT: Final = MOST_WEIGHT // 10_000
-"""Bytes that an open counts for while it waits. It takes a sixth of that, but for days: until a
-person answers. 10,000 of them are more than any program needs."""
+OPEN_WEIGHT: Final = MOST_WEIGHT // 1000
+"""Bytes that an open counts for while it waits. It takes 7 KB, but for days, until a person
+answers; and memory in small pieces does not all come back. 1,000 are more than any program needs."""
 
 
 _MUCH: Final = 1 << 20

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING
 import pytest
 from support.client import KWALLET
 from support.peers import Bridge
+from support.processes import rss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 ROUNDS = 15
 OTHER_THREADS = 1 + min(32, (os.cpu_count() or 1) + 4)
 """The daemon's own, and asyncio's for files."""
+OPENS = 20_000
+MOST_GROWTH = 24 * 1024
+"""KiB; a thousand opens take 7 MiB."""
 PATIENCE = 20.0
 ASKPASS = """\
 #!/bin/sh
@@ -108,3 +112,30 @@ def test_one_program_has_one_dialog(bus: PrivateBus, dialogs: IO[bytes]) -> None
         other.close()
         _expect_end(second)
         assert not select.select([dialogs], [], [], 0)[0]
+
+
+def test_opens_that_want_no_answer_are_bounded(bus: PrivateBus, dialogs: IO[bytes]) -> None:
+    """Twenty thousand of one program under a dialog take little, and nobody else waits."""
+    with Bridge(bus, store=f"file:{bus.folder}/x.keyring") as bridge:
+        assert bridge.process is not None
+        flooding, other = bus.client(), bus.client()
+        other.flush()
+        flooding.flush()
+        before = rss(bridge.process.pid)
+        for number in range(OPENS):
+            body = ["wallet", 0, f"app {number}"]
+            flooding.send(
+                flooding.service,
+                flooding.object_path,
+                KWALLET,
+                "open",
+                "sxs",
+                body,
+                wants_reply=False,
+            )
+        flooding.flush()
+        other.flush()
+        assert rss(bridge.process.pid) < before + MOST_GROWTH
+        processes = _next_dialog(dialogs)
+        flooding.close()
+        _expect_end(processes)
