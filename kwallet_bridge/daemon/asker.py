@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.config import AUTO_ALLOW, AUTO_DENY, RC_NAME
-from kwallet_bridge.daemon.screen import WindowUnavailableError
+from kwallet_bridge.daemon.screen import ShortageError, WindowUnavailableError
 from kwallet_bridge.errors import SettingsError
 from kwallet_bridge.kconfig import KConfig
 from kwallet_bridge.kwalletrc import AccessList, remember
@@ -111,6 +111,9 @@ class DialogAsker:
     async def _decide(self, question: Question) -> bool:
         try:
             decision = await self._show(await _with_choices(question))
+        except ShortageError as error:
+            _log.warning("Prompt on Open: %s; an open is denied", error)
+            return False
         except WindowUnavailableError as error:
             return self._decide_unasked(str(error))
         if decision.is_kept:

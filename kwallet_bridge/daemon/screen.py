@@ -9,6 +9,7 @@ of each other, and a key meant for one would answer the other; so further ones q
 from __future__ import annotations
 
 import asyncio
+import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,8 +24,15 @@ _END_SECONDS: Final = 5.0
 """How long a window may take to go once its question is withdrawn."""
 
 
+_SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+
+
 class WindowUnavailableError(Exception):
     """No window can be shown; the text says why, and holds no name."""
+
+
+class ShortageError(WindowUnavailableError):
+    """The machine lacks what a window needs just now, which a flood of opens can bring about."""
 
 
 class Screen:
@@ -59,7 +67,8 @@ class Screen:
                 )
             except OSError as error:
                 reason = f"the dialog program cannot be started ({error.strerror})"
-                raise WindowUnavailableError(reason) from error
+                kind = ShortageError if error.errno in _SHORT else WindowUnavailableError
+                raise kind(reason) from error
             try:
                 return await _converse(process, line)
             finally:
