@@ -298,7 +298,13 @@ class ResultPage(QWizardPage):
 
     def _on_undone(self, line: dict[str, Any]) -> None:
         if line.get("type") == "undo":
-            self.rows.show_rows(line.get("rows", []), word="outcome")
+            rows = line.get("rows", [])
+            self.rows.show_rows(rows, word="outcome")
+            if any(row.get("outcome") == "not-reached" for row in rows):
+                self.summary.setText(
+                    self.tr("Not everything was taken back: another password store has it.")
+                )
+                return
             self.summary.setText(
                 self.tr("Everything was taken back that was not changed meanwhile.")
             )

@@ -32,6 +32,7 @@ def say_outcome(word: str) -> str:
         "restored": translate("Words", "put back"),
         "changed-since": translate("Words", "changed since, stays"),
         "absent": translate("Words", "was gone already"),
+        "not-reached": translate("Words", "not reached"),
     }.get(word, word)
 
 
@@ -44,6 +45,11 @@ def say_reason(word: str) -> str:
         "value-cannot-be-kept": translate("Words", "no password store can hold this value"),
         "another-source-has-this-name": translate(
             "Words", "another file has an entry of this name"
+        ),
+        "twice-in-this-source": translate("Words", "this file has an entry of this name before"),
+        "unreadable-in-source": translate("Words", "the file has it so that it cannot be read"),
+        "lost-by-unencrypted-keyring": translate(
+            "Words", "a keyring without a password would lose this value"
         ),
         "another-value": translate("Words", "the password store has another value"),
         "kept-beside": translate("Words", "kept beside it, under another name"),

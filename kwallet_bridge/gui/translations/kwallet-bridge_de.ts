@@ -468,6 +468,10 @@
             <translation>Wird rückgängig gemacht …</translation>
         </message>
         <message>
+            <source>Not everything was taken back: another password store has it.</source>
+            <translation>Nicht alles wurde zurückgenommen: Es liegt in einem anderen Passwortspeicher.</translation>
+        </message>
+        <message>
             <source>Everything was taken back that was not changed meanwhile.</source>
             <translation>Alles wurde rückgängig gemacht, was nicht inzwischen geändert wurde.</translation>
         </message>
@@ -675,6 +679,18 @@
         <message>
             <source>another file has an entry of this name</source>
             <translation>eine andere Datei hat einen Eintrag dieses Namens</translation>
+        </message>
+        <message>
+            <source>this file has an entry of this name before</source>
+            <translation>diese Datei hat vorher schon einen Eintrag dieses Namens</translation>
+        </message>
+        <message>
+            <source>the file has it so that it cannot be read</source>
+            <translation>in der Datei steht es so, dass es nicht lesbar ist</translation>
+        </message>
+        <message>
+            <source>a keyring without a password would lose this value</source>
+            <translation>ein Schlüsselbund ohne Passwort würde diesen Wert verlieren</translation>
         </message>
         <message>
             <source>the password store has another value</source>
