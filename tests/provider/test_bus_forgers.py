@@ -152,6 +152,7 @@ async def test_signals_count_from_the_owner_alone(
 
 
 @pytest.mark.starts_services
+@pytest.mark.starts_services
 async def test_a_call_starts_who_can_be_started(
     bus: PrivateBus, client: BusConnection, tmp_path: Path
 ) -> None:
