@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.config import RC_NAME, read_settings
-from kwallet_bridge.errors import JournalError, SessionError
+from kwallet_bridge.errors import JournalError, SessionError, StateError
 from kwallet_bridge.kconfig import config_home
 from kwallet_bridge.kwl.formats import SMALLEST_WALLET
 from kwallet_bridge.migrate.discover import list_old_folders
@@ -21,6 +21,8 @@ from kwallet_bridge.session.census import OUR_WORDS
 from kwallet_bridge.session.files import Places, plan_files
 from kwallet_bridge.session.findings import Finding, Status
 from kwallet_bridge.session.manifest import is_in_place, load_manifest, manifest_path
+from kwallet_bridge.statefile import load, state_path
+from kwallet_bridge.store.note import count_undecided
 from kwallet_bridge.wire.generations import BUS_NAMES
 
 if TYPE_CHECKING:
@@ -287,6 +289,21 @@ def _size(path: Path) -> int:
         return 0
 
 
+def check_keyrings(environ: Mapping[str, str]) -> Finding:
+    """See whether another keyring is in a wallet's place, and nobody has decided."""
+    try:
+        undecided = count_undecided(load(state_path(environ)))
+    except StateError:
+        return Finding("keyrings", Status.NOTE, ("the state file cannot be used",))
+    if not undecided:
+        return Finding("keyrings", Status.OK, ("each wallet is in the keyring it was in",))
+    seen = (
+        f"wallets in whose place another keyring is, which lacks what was there: {undecided}",
+        "bring the former one back, take along what it held, or: kwallet-bridge store accept",
+    )
+    return Finding("keyrings", Status.PROBLEM, seen, "kwallet-bridge store copy")
+
+
 def file_checks(environ: Mapping[str, str]) -> Sequence[Finding]:
     """Make every check that needs no bus."""
     return [
@@ -295,5 +312,6 @@ def file_checks(environ: Mapping[str, str]) -> Sequence[Finding]:
         check_activation(environ),
         check_kwalletrc(environ),
         check_wallet_files(environ),
+        check_keyrings(environ),
         check_flatpaks(environ),
     ]

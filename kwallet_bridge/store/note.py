@@ -172,6 +172,15 @@ def put_note(state: State, wallet: WalletName, note: Note, *, is_default: bool =
     return state
 
 
+def count_undecided(state: State) -> int:
+    """Return how many wallets wait for a person, because another collection is in their place.
+
+    Raises:
+        StateError: The state file cannot be used.
+    """
+    return sum(bool(_read(kept).undecided_since) for kept in state.wallets.values())
+
+
 def forget_wallet(state: State, wallet: WalletName, *, is_default: bool) -> State:
     """Return a state that expects nothing of a wallet: it was deleted, or is to start anew."""
     state = put_note(state, wallet, Note(extra=own_note(state, wallet).extra))

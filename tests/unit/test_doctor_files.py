@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kwallet_bridge.migrate.journal import open_journal
+from kwallet_bridge.model import WalletName
 from kwallet_bridge.saving import replace_file
 from kwallet_bridge.session import doctor_files as checks
 from kwallet_bridge.session.census import KSECRETD, SECRETS, Owner
@@ -20,6 +21,8 @@ from kwallet_bridge.session.manifest import (
     manifest_path,
     survey,
 )
+from kwallet_bridge.statefile import state_path, update
+from kwallet_bridge.store.note import Note, forget_wallet, put_note
 from kwallet_bridge.wire.generations import BUS_NAMES
 
 
@@ -278,3 +281,16 @@ def test_home_and_user_are_redacted(environ: dict[str, str]) -> None:
     redacted = redact(finding, environ)
     assert redacted.seen == ("~/a", "/run/media/USER/b")
     assert redacted.next == "~"
+
+
+def test_another_keyring_in_a_wallets_place_is_a_problem(environ: dict[str, str]) -> None:
+    """It is told until somebody has decided, without a name."""
+    assert checks.check_keyrings(environ).status is Status.OK
+    wallet = WalletName("kdewallet")
+    note = Note("mark", {"a": frozenset({"b"})}, undecided_since=1)
+    update(state_path(environ), lambda state: put_note(state, wallet, note, is_default=True))
+    finding = checks.check_keyrings(environ)
+    assert (finding.status, finding.next) == (Status.PROBLEM, "kwallet-bridge store copy")
+    assert wallet not in str(finding)
+    update(state_path(environ), lambda state: forget_wallet(state, wallet, is_default=True))
+    assert checks.check_keyrings(environ).status is Status.OK
