@@ -5,9 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from kwallet_bridge.errors import StoreLockedError, StoreRefusedError, StoreUnavailableError
+from kwallet_bridge.errors import (
+    StoreError,
+    StoreLockedError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 from kwallet_bridge.secretservice import names, reading, writing
 from kwallet_bridge.secretservice.client import (
     READY_TIMEOUT,
@@ -32,6 +38,9 @@ T = TypeVar("T")
 
 CALL_TIMEOUT = 25.0
 START_TIMEOUT = 15.0
+SETTLE_TIMEOUT = 3.0
+"""Seconds after which a collection that was just unlocked is believed to be empty."""
+_SETTLE_LOOK = 0.1
 EMPTY_TIMEOUT = 10.0
 """Seconds after which a provider that shows no collection is believed to have none."""
 
@@ -191,7 +200,9 @@ class SecretServiceBackend:
         """Unlock; concurrent calls for one collection share one prompt."""
         provider = await self._provider()
         await join_or_start(
-            provider.unlocking, collection, lambda: _unlock(provider, collection, window_id)
+            provider.unlocking,
+            collection,
+            lambda: _unlock(self._link, provider, collection, window_id),
         )
 
     async def lock(self, collection: CollectionId) -> None:
@@ -220,10 +231,31 @@ class SecretServiceBackend:
             else client.list_items(collection)
         )
         paths = await listing
+        if not paths and provider.quirks.starts_empty and await self._settle(provider, collection):
+            return await self.search(collection, attributes)
         if not paths and (hides or _is_blind(provider.quirks, attributes)):
             await _require_unlocked(provider, collection)
         start = provider.tag[:-1]
         return [ItemId(start + path) for path in paths]
+
+    async def _settle(self, provider: Provider, collection: CollectionId) -> bool:
+        """Tell whether a collection that seemed empty has items after all; waits a while for them.
+
+        Right after its unlocking KeePassXC calls a database unlocked that it has not filled yet.
+        """
+        if collection in provider.settled:
+            return False
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SETTLE_TIMEOUT
+        filled = False
+        while not filled and loop.time() < deadline:
+            if await provider.client.read_locked(collection, names.COLLECTION):
+                return False
+            filled = bool(await provider.client.list_items(collection))
+            if not filled:
+                await _sleep(_SETTLE_LOOK)
+        provider.settled.add(collection)
+        return filled
 
     async def read_items(self, items: Iterable[ItemId]) -> Mapping[ItemId, ItemInfo]:
         """Read label, attributes, lock and times of many items."""
@@ -282,6 +314,17 @@ class SecretServiceBackend:
             provider.drop()
 
 
+async def _sleep(seconds: float) -> None:
+    """Sleep, in a task or in none."""
+    loop = asyncio.get_running_loop()
+    rested: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_later(seconds, rested.set_result, None)
+    try:
+        await rested
+    finally:
+        timer.cancel()
+
+
 async def _wait_for_collections(age: float, told: asyncio.Event) -> None:
     """Wait for news of the collections, or a moment: oo7 sends none as it gets ready.
 
@@ -329,15 +372,47 @@ async def _read_collection(provider: Provider, path: str) -> Collection | None:
     label, locked = shown.get("Label"), shown.get("Locked")
     if not isinstance(label, str) or not isinstance(locked, bool):
         raise MalformedReplyError("a collection shows no label or no lock")
+    if locked:
+        provider.settled.discard(path)
     return Collection(CollectionId(path), label, locked)
 
 
-async def _unlock(provider: Provider, collection: str, window_id: str) -> None:
+async def _unlock(link: ProviderLink, provider: Provider, collection: str, window_id: str) -> None:
     done, prompt = await provider.client.unlock([collection])
     if prompt == names.NOTHING and collection in done:
         return
-    await writing.accept(provider, prompt, window_id=window_id)
+    loop = asyncio.get_running_loop()
+    asking = loop.create_task(writing.accept(provider, prompt, window_id=window_id))
+    watching = loop.create_task(_wait_unlocked(link, provider, collection))
+    try:
+        await asyncio.wait({asking, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if asking.done():
+            await asking
+    finally:
+        # A prompt that is no longer needed is dismissed by this.
+        asking.cancel()
+        watching.cancel()
+        await asyncio.gather(asking, watching, return_exceptions=True)
     await _require_unlocked(provider, collection)
+
+
+async def _wait_unlocked(link: ProviderLink, provider: Provider, collection: str) -> None:
+    """Return when a collection was unlocked by other means, as in the provider's own window.
+
+    KeePassXC leaves the prompt that was shown for it open, and without an answer.
+    """
+    told = asyncio.Event()
+    listener: Callable[[BackendEvent], None] = lambda _: told.set()  # noqa: E731
+    link.listeners.append(listener)
+    try:
+        while True:
+            told.clear()
+            with suppress(StoreError):
+                if not await provider.client.read_locked(collection, names.COLLECTION):
+                    return
+            await told.wait()
+    finally:
+        link.listeners.remove(listener)
 
 
 async def _require_unlocked(provider: Provider, collection: str) -> None:

@@ -45,6 +45,8 @@ class Provider:
         self.since = asyncio.get_running_loop().time()
         self.session: Session | None = None
         self.aliases: dict[str, str] = {}
+        self.settled: set[str] = set()
+        """Collections seen with items, or without any for a while, since they were last locked."""
         self.sizes: dict[ItemId, int] = {}
         """Bytes of secrets read in bulk, for the next time, until an item is touched."""
         self.unlocking: dict[str, SharedRun[None]] = {}

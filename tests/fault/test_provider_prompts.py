@@ -311,6 +311,26 @@ async def test_a_provider_that_starts_empty_is_given_a_while(
     assert await _labels(pair.backend) == []
 
 
+@pytest.mark.parametrize("pair", ["keepassxc"], indirect=True)
+async def test_a_collection_just_unlocked_is_not_believed_to_be_empty(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is filled after its unlocking is found, and what stays empty is empty in the end."""
+    monkeypatch.setattr(backend_module, "SETTLE_TIMEOUT", 0.2)
+    assert await pair.backend.search(pair.collection, {}) == []
+    pair.lock()
+    await pair.backend.collections()
+    pair.fake.set_locked(pair.fake.vault.collection(pair.collection), locked=False)
+    monkeypatch.setattr(backend_module, "SETTLE_TIMEOUT", 60.0)
+    looks = pair.fake.calls["Get"]
+    task = asyncio.get_running_loop().create_task(pair.backend.search(pair.collection, {}))
+    while pair.fake.calls["Get"] < looks + 3:
+        await pair.connection.flush()
+    assert not task.done()
+    await store_text(pair.backend, pair.collection, "k", "v")
+    assert len(await task) == 1
+
+
 async def _labels(backend: SecretServiceBackend) -> list[str]:
     return [found.label for found in await backend.collections()]
 
