@@ -10,6 +10,8 @@ import pytest
 from support.chromium import APPID, FOLDER, KEY, NEW_KEY, STEPS, Chromium, FailedError
 from support.keyring_admin import KeyringAdmin
 
+from kwallet_bridge.store.mark import identity_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,11 +23,12 @@ Item = tuple[str, dict[str, str], bytes]
 
 
 def _items(bus: PrivateBus) -> list[Item]:
-    """Give every item of the default collection, unlocked if need be."""
+    """Give every item of the default collection but its mark, unlocked if need be."""
     admin = KeyringAdmin(bus.client())
     if admin.is_locked(admin.default()):
         admin.unlock(admin.default())
-    return sorted(admin.items(admin.default()).values(), key=str)
+    items = admin.items(admin.default()).values()
+    return sorted((item for item in items if not identity_of(item[1])), key=str)
 
 
 def _store_key(bus: PrivateBus) -> list[Item]:
