@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import pytest
 from support.installed import install_program, stop_service
 from support.peers import GnomeKeyring, Xvfb
 from support.private_bus import PrivateBus, private_bus
+from support.user_manager import run_under_systemd
 
 from kwallet_bridge.session.census import read_command
 from kwallet_bridge.session.files import UNIT, render_unit
@@ -74,26 +74,6 @@ def test_uninstall_gives_kwalletd5_back(session: PrivateBus, program: Path) -> N
     assert read_command(session.process_of("org.kde.kwalletd5"))[0].endswith("kwalletd5")
 
 
-PRELUDE = """\
-set -e
-mount -t tmpfs tmpfs /run
-# What the machine chose for its users, as another bus, which wants a journal.
-mount -t tmpfs tmpfs /etc/systemd/user
-mkdir -p /run/systemd/system /run/user/0
-chmod 700 /run/user/0
-group=/sys/fs/cgroup/systemd/kwb-$$
-if mkdir -p $group 2>/dev/null; then echo $$ > $group/cgroup.procs; fi
-export XDG_RUNTIME_DIR=/run/user/0 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/0/bus
-/lib/systemd/systemd --user &
-manager=$!
-trap 'kill $manager; wait $manager || true' EXIT
-until systemctl --user show-environment >/dev/null 2>&1; do read -t 0.1 <> <(:) || true; done
-systemctl --user start dbus.socket
-printf password | gnome-keyring-daemon --unlock --components=secrets >/dev/null
-gdbus wait --session --timeout 20 org.freedesktop.secrets
-"""
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[PrivateBus]:
     """A scratch home; its own bus is not used."""
@@ -102,24 +82,6 @@ def home(tmp_path: Path) -> Iterator[PrivateBus]:
     shutil.copy(PACKAGED, services)
     with private_bus(system_data=tmp_path / "share") as bus:
         yield bus
-
-
-def run_under_systemd(home: PrivateBus, script: str) -> str:
-    """Run a script in a session whose bus and services belong to a real systemd of its own.
-
-    It is root's user manager: mounting a fresh /run needs root, which CI is.
-    """
-    done = subprocess.run(
-        ["unshare", "--mount", "--kill-child", "--pid", "--fork", "--mount-proc",
-         "bash", "-c", PRELUDE + script],
-        env=home.env,
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return " ".join(done.stdout.split())
 
 
 def test_the_hardened_unit_serves_and_asks(home: PrivateBus, program: Path) -> None:
