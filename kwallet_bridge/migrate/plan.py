@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ NO_LINE = "lost-by-unencrypted-keyring"
 PLACEHOLDER = "placeholder-refused-by-provider"
 UNFINISHED = "unfinished-write"
 KEPT_BESIDE = "kept-beside"
+
+_NOT_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
+"""What KeePassXC's file drops of a name, so that it is gone after a restart."""
 
 _FOREVER_MANY = 10_000
 
@@ -182,7 +186,7 @@ def _refusal(kind: Kind, item: NewItem, snapshot: Snapshot) -> str:
         return ALTERED_NAME
     if not snapshot.quirks.rewrites_text:
         return ""
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for name in names for character in name):
+    if any(_NOT_XML.search(name) for name in names):
         return ALTERED_NAME
     if b"{REF:" in item.secret.value.reveal() or any("{REF:" in name for name in names):
         return PLACEHOLDER

@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
 import json
-from typing import TYPE_CHECKING
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from support.fake_provider import FakeProvider
 from support.gpg import scratch_gnupg_home
+from support.keyrings import PASSWORD, QUICK
 from support.migrated import (
     KDEWALLET,
     connect,
     entries_of,
+    join_vectors,
     read_everything,
     read_vector,
 )
@@ -20,22 +29,33 @@ from support.peers import Bridge, GnomeKeyring
 from support.private_bus import private_bus
 from support.vectors import Vector, load_vectors
 
+from kwallet_bridge.keyringfile.backend import KeyringFileBackend
+from kwallet_bridge.keyringfile.format import Keyring, encode_keyring
+from kwallet_bridge.keyringfile.sources import KnownPassword
 from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.migrate.rows import Outcome, Policy
-from kwallet_bridge.migrate.run import Job
+from kwallet_bridge.migrate.run import Job, OpenStore
 from kwallet_bridge.migrate.session import Orders, carry_out
-from kwallet_bridge.migrate.undo import find_run, undo_run
-from kwallet_bridge.migrate.wishes import from_wallet
+from kwallet_bridge.migrate.undo import Undone, find_run, undo_run
+from kwallet_bridge.migrate.wishes import UNKNOWN_TYPE, UNSTORABLE_NAME, from_wallet
 from kwallet_bridge.model import EntryType
 from kwallet_bridge.qtstream import StreamError, decode_pairs, decode_string
+from kwallet_bridge.secretservice.quirks import ROWS
 from kwallet_bridge.store.codec import is_storable_name
+from kwallet_bridge.store.entries import EntryStore
+from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from support.migrated import Contents
+    from support.peers import Peer
     from support.private_bus import PrivateBus
+
+    from kwallet_bridge.migrate.rows import Result
+    from kwallet_bridge.model import Wallet
+    from kwallet_bridge.store.port import Quirks
 
 GOOD = [vector for vector in load_vectors() if "expect_error" not in vector.expected]
 ASKED_BY_KDE = 12
@@ -126,3 +146,135 @@ async def test_every_wallet_round_trips(shared: PrivateBus, vector: Vector, tmp_
         assert not await opened.backend.search(collection, {})
     finally:
         await opened.close()
+
+
+# --- every wallet at once, and the provider restarted before anything is read back ---------------
+
+
+OpenNow = Callable[[], Awaitable[OpenStore]]
+
+
+class Ground:
+    """A provider to migrate into: how it is opened, and how it is restarted."""
+
+    lacks: Collection[str] = (UNKNOWN_TYPE, UNSTORABLE_NAME)
+    """Why an entry may be left out."""
+
+    def __init__(self, open_store: OpenNow, restart: Callable[[], Awaitable[None]]) -> None:
+        self._open = open_store
+        self._restart = restart
+        self._opened = 0
+
+    async def open(self) -> OpenStore:
+        """Open it; before the second time, which is for verifying, it is restarted."""
+        self._opened += 1
+        if self._opened == 2:
+            await self._restart()
+        return await self._open()
+
+
+def _over(peer: Peer) -> Ground:
+    async def restart() -> None:
+        await asyncio.to_thread(peer.restart)
+
+    return Ground(lambda: connect(peer.bus.address), restart)
+
+
+@contextlib.asynccontextmanager
+async def text_keyring() -> AsyncIterator[Ground]:
+    """A gnome-keyring without a password."""
+    with private_bus() as bus, GnomeKeyring(bus, password="") as peer:
+        yield _over(peer)
+
+
+@contextlib.asynccontextmanager
+async def oo7_stand_in() -> AsyncIterator[Ground]:
+    """The stand-in with oo7's temper."""
+    with private_bus() as bus, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cast("dict[str, Quirks]", ROWS), "", ROWS["oo7"])
+        fake = FakeProvider(bus.address, ROWS["oo7"])
+        fake.vault.late = False
+        next(iter(fake.vault.collections.values())).label = KDEWALLET
+        await fake.start()
+
+        async def restart() -> None:
+            await fake.restart()
+            fake.show_late_collections()
+
+        yield Ground(lambda: connect(bus.address), restart)
+        await fake.stop()
+
+
+@contextlib.asynccontextmanager
+async def keyring_file(*, for_oo7: bool) -> AsyncIterator[Ground]:
+    """A keyring file, read from the disk again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "default.keyring"
+        path.write_bytes(encode_keyring(Keyring(QUICK)))
+
+        async def open_store() -> OpenStore:
+            backend = KeyringFileBackend(path, KnownPassword(PASSWORD), files_content_type=for_oo7)
+            return OpenStore(backend, EntryStore(backend, StoreSettings()), KDEWALLET)
+
+        async def nothing() -> None:
+            """No process is left that could remember."""
+
+        yield Ground(open_store, nothing)
+
+
+GROUNDS: dict[str, Callable[[], AbstractAsyncContextManager[Ground]]] = {
+    "gnome-keyring as text": text_keyring,
+    "oo7 stand-in": oo7_stand_in,
+    "keyring file": lambda: keyring_file(for_oo7=False),
+    "keyring file for oo7": lambda: keyring_file(for_oo7=True),
+}
+
+
+@functools.cache
+def _everything() -> Wallet:
+    """Read all vectors; large ones last, as some providers write all they have at every change."""
+    with scratch_gnupg_home() as gnupg, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GNUPGHOME", gnupg)
+        return join_vectors(sorted(GOOD, key=lambda vector: len(vector.data)))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", GROUNDS)
+async def test_every_wallet_is_there_after_a_restart(name: str, tmp_path: Path) -> None:
+    """Each readable vector migrated, the provider restarted, verified, read, and taken back."""
+    wallet = _everything()
+    job = Job(KDEWALLET, from_wallet(wallet, KDEWALLET))
+    async with GROUNDS[name]() as ground:
+        orders = Orders(
+            ground.open, name, ("vectors",), lambda _: Policy.SKIP, Seen(), tmp_path / "journal"
+        )
+        run = await carry_out([job], orders)
+        assert job.error is None
+        assert run is not None
+        left_out = [one for one in job.results if not one.verified]
+        bad = [one for one in left_out if one.reason not in ground.lacks]
+        assert [(one.reason, one.row.place.folder, one.row.place.key) for one in bad] == []
+        opened = await ground.open()
+        try:
+            contents = await read_everything(opened)
+            assert _without(entries_of(wallet), left_out) == {
+                folder: contents.get(folder) for folder in entries_of(wallet)
+            }
+            with open_journal(orders.journal) as journal:
+                found = find_run(journal, run.id)
+                ended = await undo_run(
+                    opened.backend, journal, found, default_wallet=opened.default_wallet
+                )
+            assert {one.outcome for one in ended} == {Undone.REMOVED}
+            assert await read_everything(opened) == {}
+        finally:
+            await opened.close()
+
+
+def _without(wanted: Contents, left_out: Sequence[Result]) -> Contents:
+    """Take out what a provider does not take."""
+    missing = {(one.row.place.folder, one.row.place.key) for one in left_out}
+    return {
+        folder: {key: value for key, value in entries.items() if (folder, key) not in missing}
+        for folder, entries in wanted.items()
+    }

@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.kwl.gpg import decrypt_with_gpg
 from kwallet_bridge.kwl.reader import read_gpg_wallet, read_wallet, read_wallet_with_key
 from kwallet_bridge.migrate.run import OpenStore
-from kwallet_bridge.model import Entry, EntryType, FolderName, Key, Wallet, WalletName
+from kwallet_bridge.model import (
+    Entry,
+    EntryType,
+    Folder,
+    FolderName,
+    Key,
+    ServiceItem,
+    Wallet,
+    WalletName,
+)
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.store.codec import is_storable_name
@@ -17,6 +27,8 @@ from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.wallets import StoreSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from support.vectors import Vector
 
 KDEWALLET = WalletName("kdewallet")
@@ -38,6 +50,28 @@ def read_vector(vector: Vector) -> Wallet:
         salt=vector.salt,
         attributes=vector.attributes,
     ).wallet
+
+
+def join_vectors(vectors: Iterable[Vector]) -> Wallet:
+    """Read vectors as one wallet, each folder's name behind its vector's.
+
+    Of a folder the first twenty entries: some providers write all they have at every change.
+    """
+    folders: list[Folder] = []
+    service_items: dict[tuple[FolderName, Key], ServiceItem] = {}
+    for vector in vectors:
+        wallet = read_vector(vector)
+        folders += [
+            replace(one, name=_behind(vector, one.name), entries=one.entries[:20])
+            for one in wallet.folders
+        ]
+        for (name, key), item in wallet.service_items.items():
+            service_items[_behind(vector, name), key] = item
+    return Wallet(KDEWALLET, tuple(folders), service_items=service_items)
+
+
+def _behind(vector: Vector, name: FolderName) -> FolderName:
+    return FolderName(f"{vector.name}: {name}")
 
 
 def entries_of(wallet: Wallet) -> Contents:

@@ -431,3 +431,12 @@ def test_items_alike_stay_apart_however_lists_are_joined() -> None:
     first, second = from_items(same[:2], KDEWALLET), from_items(same, KDEWALLET)
     joined = merge(merge(first, second), from_items(same[:1], KDEWALLET))
     assert len(joined) == len({wish.place for wish in joined}) == 6
+
+
+@pytest.mark.parametrize("name", ["a\x01", "a\x7f", "a\ufffe", "a\uffff"])
+async def test_a_name_that_keepassxc_would_lose_is_refused(tmp_path: Path, name: str) -> None:
+    """What its file cannot hold of a name would be gone after its restart."""
+    backend = MemoryBackend(Quirks(rewrites_text=True))
+    backend.add_collection("Login", alias="default")
+    job, _ = await Scene(backend, tmp_path / "journal").migrate(wallet({"F": {name: "x"}}))
+    assert [one.outcome for one in job.results] == [Outcome.UNSUPPORTED]
