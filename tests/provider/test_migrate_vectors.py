@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from support.fake_provider import FakeProvider
 from support.gpg import scratch_gnupg_home
+from support.keepassxc import KeePassXC
+from support.keepassxc_dialogs import Agreeing, Dialogs
 from support.keyrings import PASSWORD, QUICK
 from support.migrated import (
     KDEWALLET,
@@ -25,7 +27,7 @@ from support.migrated import (
     read_vector,
 )
 from support.migration import Seen
-from support.peers import Bridge, GnomeKeyring
+from support.peers import Bridge, GnomeKeyring, Xvfb
 from support.private_bus import private_bus
 from support.vectors import Vector, load_vectors
 
@@ -33,6 +35,7 @@ from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.keyringfile.format import Keyring, encode_keyring
 from kwallet_bridge.keyringfile.sources import KnownPassword
 from kwallet_bridge.migrate.journal import open_journal
+from kwallet_bridge.migrate.plan import ALTERED_NAME, PLACEHOLDER
 from kwallet_bridge.migrate.rows import Outcome, Policy
 from kwallet_bridge.migrate.run import Job, OpenStore
 from kwallet_bridge.migrate.session import Orders, carry_out
@@ -188,6 +191,20 @@ async def text_keyring() -> AsyncIterator[Ground]:
 
 
 @contextlib.asynccontextmanager
+async def keepassxc() -> AsyncIterator[Ground]:
+    """KeePassXC, which saves when it ends."""
+    with (
+        private_bus() as bus,
+        Xvfb(bus) as display,
+        KeePassXC(bus, display, autosave=False) as peer,
+        Agreeing(Dialogs(bus, display)),
+    ):
+        ground = _over(peer)
+        ground.lacks = (*Ground.lacks, ALTERED_NAME, PLACEHOLDER)
+        yield ground
+
+
+@contextlib.asynccontextmanager
 async def oo7_stand_in() -> AsyncIterator[Ground]:
     """The stand-in with oo7's temper."""
     with private_bus() as bus, pytest.MonkeyPatch.context() as patch:
@@ -224,6 +241,7 @@ async def keyring_file(*, for_oo7: bool) -> AsyncIterator[Ground]:
 
 GROUNDS: dict[str, Callable[[], AbstractAsyncContextManager[Ground]]] = {
     "gnome-keyring as text": text_keyring,
+    "keepassxc": keepassxc,
     "oo7 stand-in": oo7_stand_in,
     "keyring file": lambda: keyring_file(for_oo7=False),
     "keyring file for oo7": lambda: keyring_file(for_oo7=True),
