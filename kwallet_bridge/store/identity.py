@@ -220,10 +220,17 @@ class Identity:
     async def forget(self, wallet: WalletName) -> None:
         """Note nothing of a wallet that was deleted on a program's word."""
         self._alarms.pop(wallet, None)
-        for watched in [each for each in self._watched.values() if each.wallet == wallet]:
+        left = [each for each in self._watched.values() if each.wallet == wallet]
+        for watched in left:
             self._drop(watched)
+        # What was known when the collection went is being noted: that comes first.
+        while self._tasks:
+            await asyncio.wait(self._tasks)
         is_default = wallet == self.default_wallet
         await self._update(lambda state: forget_wallet(state, wallet, is_default=is_default))
+        for watched in left:
+            if not watched.site.ended:
+                self._watch(watched.site, wallet, "")
 
     # --- what another collection lacks: the gate's source ----------------------------------------
 
@@ -285,7 +292,8 @@ class Identity:
         if watched is not None:
             names = site.index.known_names()
             self._drop(watched)
-            if names != watched.noted:
+            # Without the mark a note that is a little too old would make it another collection.
+            if names != watched.noted and watched.mark:
                 self._start(self._note(watched, names))
 
     async def flush(self) -> None:
