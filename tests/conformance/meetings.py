@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from conformance.conversation import Call, OpenHandle, Step
+from conformance.conversation import Call, OpenHandle, Restart, Step
 from conformance.words import BYTE_ORDER_MARK, DENIED_APPID, DENIED_PATH, PAM_KEY, WALLETS
 
 WALLET = WALLETS[0]
@@ -75,5 +75,13 @@ MEETINGS: dict[str, tuple[Step, ...]] = {
         Call(0, "close", "sb", (WALLET, True)),
         Call(0, "folderDoesNotExist", "ss", (WALLET, "nowhere")),
         Call(0, "keyDoesNotExist", "sss", (WALLET, "nowhere", "absent")),
+    ),
+    "lost-handles-are-errors": (
+        _open(),
+        _write("Passwords", "kept"),
+        Restart(told=False),
+        _ask("hasFolder", "s", "Passwords"),
+        _ask("hasEntry", "ss", "Passwords", "kept"),
+        _ask("readPassword", "ss", "Passwords", "kept"),
     ),
 }

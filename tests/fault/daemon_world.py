@@ -15,6 +15,7 @@ from support.peers import KWALLETRC, Bridge
 from support.private_bus import PrivateBus, private_bus
 
 from kwallet_bridge import qtstream
+from kwallet_bridge.cli.keyrings import accept
 
 if TYPE_CHECKING:
     import subprocess
@@ -80,11 +81,25 @@ class World:
     def begin(self) -> Data:
         """Start with a provider that is well, and a wallet that holds the seed."""
         self.fake.renew()
-        self.open()
+        self.start_anew()
         for (folder, key), (member, signature, value, _) in SEED.items():
             reply = self.client.ask(member, signature, self.handle, folder, key, value, APP)
             assert reply.value == 0
         return {place: stored for place, (*_, stored) in SEED.items()}
+
+    def start_anew(self) -> None:
+        """Decide, as a person does, that the wallet goes on with the keyring in its place.
+
+        What the daemon noted of the former one may reach the disk seconds later.
+        """
+        self.open()
+        # A list is an error as long as anything that was noted is lacking.
+        while self.client.ask("folderList", "is", self.handle, APP).error:
+            accept(self.bus.env, WALLET)
+            self.open()
+        # What was learnt by that must answer no question of a case.
+        self.fake.restart()
+        self.open()
 
     def open(self) -> None:
         """Open the wallet: a provider that has returned is served from at the first call."""

@@ -96,7 +96,7 @@ def test_locked_in_the_middle(scene: Scene) -> None:
         )
     assert scene.read().error
     scene.client.wait_signal("walletClosed")
-    assert scene.write("lost") == -1
+    assert scene.client.wait_reply(scene.send_write("lost")).error
     assert not scene.absent()
     opening = _send_open(scene)
     scene.dialogs.answer(
@@ -113,7 +113,7 @@ def test_killed_and_started_again(scene: Scene) -> None:
     """Without KeePassXC nothing is absent or acknowledged; with the next one all is there."""
     scene.peer.kill()
     scene.client.wait_signal("walletClosed")
-    assert scene.write("lost") == -1
+    assert scene.client.wait_reply(scene.send_write("lost")).error
     assert not scene.absent()
     assert scene.client.ask("open", "sxs", WALLET, 0, APP).value == -1
     scene.peer.start()

@@ -123,6 +123,8 @@ def test_from_install_to_uninstall(session: PrivateBus, tmp_path: Path) -> None:
     shower = int(session.run(["xdotool", "getwindowpid", dialog]).stdout)
     assert parent_of(shower) == session.process_of("org.kde.kwalletd5")
     press_until_gone(session, dialog, "alt+a")
+    # The wallet waits to be moved, and its password is asked for: later, in the assistant.
+    press_until_gone(session, find_window(session, "Password of a Wallet"), "Escape")
     first.wait(PATIENCE)
     assert "v4lue" not in session.printed("kwallet-query")
     assert read_settings(session.env).auto_allow == {"kdewallet": ("kwallet-query",)}
@@ -140,6 +142,20 @@ def test_from_install_to_uninstall(session: PrivateBus, tmp_path: Path) -> None:
     session.run(["dbus-send", "--session", "--print-reply", "--dest=org.kde.kwalletd5",
                  "/modules/kwalletd5", "org.kde.KWallet.isEnabled"])  # fmt: skip
     assert read_command(session.process_of("org.kde.kwalletd5"))[0].endswith("kwalletd5")
+
+
+def test_a_waiting_wallet_moves_by_its_password(session: PrivateBus) -> None:
+    """One window asks for it, its password is typed, and the program that waited has its entry."""
+    session.env["PYTHONPATH"] = str(ROOT)
+    session.write_config("kwalletrc", "[Wallet]\nPrompt on Open=false\n")
+    make_wallet(session, "mail", "v4lue", "corre")
+    with Bridge(session):
+        process = query(session, "mail")
+        window = find_window(session, "Password of a Wallet")
+        session.run(["xdotool", "type", "--window", window, "corre"], env=session.env)
+        press_until_gone(session, window, "Return")
+        assert process.wait(PATIENCE) == 0
+    assert "v4lue" in session.printed("kwallet-query")
 
 
 def test_escape_denies_a_real_program(session: PrivateBus) -> None:

@@ -30,7 +30,11 @@ First Use=false
 Prompt on Open=false
 Enabled=true
 Leave Open=true
+
+[kwallet-bridge]
+Provider Wait=2
 """
+"""Opens wait for a provider that is away; few tests are about that, and none has two minutes."""
 TRANSLATION_LAYER = """
 [KSecretD]
 Enabled=false
