@@ -139,7 +139,15 @@ def _has_crlf_lines(text: str) -> bool:
 
 def _find_mark(text: str) -> str | None:
     used = set(re.findall("[\ue000-\uf8ff]", text))
-    return next((chr(code) for code in _PRIVATE_USE if chr(code) not in used), None)
+    referred_to = {_code_of(found) for found in _NUMBER.finditer(text)}
+    return next(
+        (chr(code) for code in _PRIVATE_USE if chr(code) not in used and code not in referred_to),
+        None,
+    )
+
+
+def _code_of(reference: re.Match[str]) -> int:
+    return int(reference[1]) if reference[1] else int(reference[2], 16)
 
 
 def _escape_name(found: re.Match[str]) -> str:
@@ -154,7 +162,7 @@ def _protect(text: str, mark: str) -> str:
         return "".join(f"{mark}{ord(character):04x}" for character in characters)
 
     def number(found: re.Match[str]) -> str:
-        value = int(found[1]) if found[1] else int(found[2], 16)
+        value = _code_of(found)
         refused = value <= _HIGHEST and _FORBIDDEN.match(chr(value))
         return code(chr(value)) if refused else found[0]
 

@@ -199,3 +199,12 @@ def test_line_ends_of_a_whole_converted_file_are_nobodys_value() -> None:
     converted = MODERN.replace("s3cret&#10;", "s3\ncret").replace("\n", "\r\n").encode()
     export = read_export(converted, fallback_name="x")
     assert _flat(export)["Passwords"]["m&m"] == (1, encode_string(" s3\ncretü "))
+
+
+@pytest.mark.parametrize("reference", ["&#xE000;", "&#57344;", "&#xe000;"])
+def test_a_reference_to_the_private_use_area_is_its_character(reference: str) -> None:
+    """It is not taken for the mark of something mended, which stands nowhere in the document."""
+    password = f'<password name="k">{reference}0041\x01</password>'
+    text = f'<wallet name="w"><folder name="f">{password}</folder></wallet>'
+    export = read_export(text.encode(), fallback_name="x")
+    assert _flat(export) == {"f": {"k": (1, encode_string("\ue0000041\x01"))}}
