@@ -263,7 +263,8 @@ class _Undoing:
         found = [item for item in self._seen.find(place) if self._is_counted(item, place)]
         written = [item for item in found if self._is_written(item, intent)]
         if intent.action is Action.REPLACE and not kept:
-            return UndoResult(place, Undone.ABSENT)  # kept before it is replaced: it was not
+            # Kept before it is replaced: it was not, or else what was kept was removed since.
+            return UndoResult(place, Undone.CHANGED if written else Undone.ABSENT)
         if not found and not kept:
             return UndoResult(place, Undone.ABSENT)
         if found and not written:

@@ -118,6 +118,18 @@ async def test_undo_keeps_what_changed_since(scene: Scene) -> None:
     assert "org.kwallet_bridge.Replaced" in schemas
 
 
+async def test_an_entry_whose_old_value_is_lost_is_not_called_absent(scene: Scene) -> None:
+    """Somebody tidied up what was kept for the undo: the entry stays as the run left it."""
+    _add(scene, ENTRY, b"old")
+    await scene.migrate(SOURCE, Policy.REPLACE)
+    query = {"xdg:schema": "org.kwallet_bridge.Replaced"}
+    for kept in await scene.backend.search(_login(scene), query):
+        await scene.backend.delete_item(kept)
+    assert sorted(await _undo(scene)) == [Undone.CHANGED] + [Undone.REMOVED] * 3
+    assert await scene.backend.search(_login(scene), ENTRY)
+    assert _state(scene) == "finished"
+
+
 async def test_what_was_changed_since_keeps_the_run_open(scene: Scene) -> None:
     """Once it is what the run wrote again, or gone, the same undo ends the run."""
     _add(scene, ENTRY, b"old")
