@@ -151,7 +151,9 @@ def _compare(wish: Wish, seen: Destination, used: set[ItemId], snapshot: Snapsho
         return Row(wish, Action.UNSUPPORTED, wish.reason)
     existing = seen.find(wish.place)
     if wish.place.kind is Kind.FOLDER:
-        return Row(wish, Action.SAME if existing else Action.CREATE, existing=tuple(existing))
+        altered = "" if existing else _refusal(wish.place.kind, wish.item, snapshot)
+        action = Action.SAME if existing else Action.UNSUPPORTED if altered else Action.CREATE
+        return Row(wish, action, altered, tuple(existing))
     existing = [item for item in existing if item not in used]
     equal = _find_equal(wish, wish.item, existing, seen)
     if equal is not None:

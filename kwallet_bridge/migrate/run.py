@@ -204,7 +204,7 @@ async def verify_job(job: Job, opened: OpenStore, watcher: Watcher) -> None:
         opened.backend, job.wallet, default_wallet=opened.default_wallet
     )
     watcher.stage("verify", job.wallet, len(job.results))
-    if collection is not None:
-        if await opened.backend.is_locked(collection):  # a keyring file is, in every new session
-            await opened.backend.unlock(collection)
-        job.results = await verify(opened.backend, collection, job.wallet, job.results)
+    # A keyring file is locked in every new session.
+    if collection is not None and await opened.backend.is_locked(collection):
+        await opened.backend.unlock(collection)
+    job.results = await verify(opened.backend, collection, job.wallet, job.results)

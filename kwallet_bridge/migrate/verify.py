@@ -25,14 +25,20 @@ _PRESENT = frozenset({Outcome.CREATED, Outcome.REPLACED, Outcome.SAME})
 
 
 async def verify(
-    backend: ItemBackend, collection: CollectionId, wallet: WalletName, results: Sequence[Result]
+    backend: ItemBackend,
+    collection: CollectionId | None,
+    wallet: WalletName,
+    results: Sequence[Result],
 ) -> list[Result]:
     """Compare each row that should be present with what the store holds now.
 
+    Where the collection is gone, nothing is there: a provider that cannot read back its own file
+    shows none of it.
     ``backend`` must be a connection of its own: what a provider keeps only for the session that
     wrote it does not count.
     """
-    infos = await backend.read_items(await backend.search(collection, {}))
+    found = [] if collection is None else await backend.search(collection, {})
+    infos = await backend.read_items(found)
     bare = Snapshot(collection, infos, {}, backend.quirks)
     seen = Destination(bare, wallet)
     wanted: set[ItemId] = set()

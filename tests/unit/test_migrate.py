@@ -17,9 +17,11 @@ from kwallet_bridge.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
+from kwallet_bridge.migrate.report import exit_code
 from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Policy
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.session import carry_out, is_partial
+from kwallet_bridge.migrate.verify import MISSING
 from kwallet_bridge.migrate.wishes import SHADOWED, TWICE, from_items, from_wallet, merge
 from kwallet_bridge.model import Folder, FolderName, Key, ServiceItem, WalletEntry
 from kwallet_bridge.secret import Secret
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from kwallet_bridge.migrate.run import OpenStore
     from kwallet_bridge.store.port import CollectionId
 
 SMALL = wallet(
@@ -438,5 +441,32 @@ async def test_a_name_that_keepassxc_would_lose_is_refused(tmp_path: Path, name:
     """What its file cannot hold of a name would be gone after its restart."""
     backend = MemoryBackend(Quirks(rewrites_text=True))
     backend.add_collection("Login", alias="default")
-    job, _ = await Scene(backend, tmp_path / "journal").migrate(wallet({"F": {name: "x"}}))
-    assert [one.outcome for one in job.results] == [Outcome.UNSUPPORTED]
+    source = wallet({"F": {name: "x"}, name: {}})
+    job, _ = await Scene(backend, tmp_path / "journal").migrate(source)
+    assert [one.outcome for one in job.results] == [Outcome.UNSUPPORTED] * 2
+
+
+@pytest.mark.parametrize("written_before", [False, True])
+async def test_a_collection_that_is_gone_at_verification_verifies_nothing(
+    tmp_path: Path, *, written_before: bool
+) -> None:
+    """As gnome-keyring shows none of a file that it cannot read back: it is said, of every row."""
+    backend = MemoryBackend()
+    backend.add_collection("Login", alias="default")
+    scene = Scene(backend, tmp_path / "journal")
+    if written_before:
+        await scene.migrate(SMALL)
+    job, orders = Job(SMALL.name, from_wallet(SMALL, SMALL.name)), scene.orders()
+    opened = 0
+
+    async def open_store() -> OpenStore:
+        nonlocal opened
+        opened += 1
+        if opened == 2:
+            await backend.delete_collection(_login(scene))
+        return await scene.open_store()
+
+    await carry_out([job], replace(orders, open_store=open_store))
+    ends = {(one.outcome, one.reason, one.verified) for one in job.results}
+    assert ends == {(Outcome.FAILED, MISSING, False)}
+    assert exit_code([job], refused=(), dry_run=False) == 8
