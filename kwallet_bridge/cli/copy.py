@@ -24,11 +24,12 @@ from kwallet_bridge.migrate.undo import MOVED
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from kwallet_bridge.migrate.journal import RunRecord
     from kwallet_bridge.migrate.moving import Copied
     from kwallet_bridge.migrate.run import Job
+    from kwallet_bridge.model import WalletName
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -96,18 +97,29 @@ def _move(
     """Remove what was copied; gives the number of items. A failure is kept in the first job."""
     try:
         asyncio.run(_ensure_apart(source, target, copied))
-        _note_moved(run)
+        _note_moved(run, source.spec, {one.wallet for one in copied if one.arrived})
         return asyncio.run(_remove(source, copied))
     except BridgeError as error:
         copied[0].job.error = error
         return 0
 
 
-def _note_moved(run: RunRecord | None) -> None:
-    """Let nobody undo the run: its entries are about to be the only ones."""
-    if run is not None:
-        with open_journal(journal_path()) as journal:
+def _note_moved(run: RunRecord | None, origin: str, wallets: Collection[WalletName]) -> None:
+    """Let nobody undo the run, whose entries are about to be the only ones.
+
+    Nor does the source count as holding the wallet files that came to it: a daemon that still
+    serves from there must not call absent what they hold.
+    """
+    with open_journal(journal_path()) as journal:
+        if run is not None:
             journal.end(journal.runs[run.id], MOVED)
+        left = {
+            (one.destination, one.file.wallet)
+            for one in journal.records.coverage
+            if one.file.wallet in wallets and same_store(one.destination, origin)
+        }
+        if left:
+            journal.note_moved_away(run, sorted(left))
 
 
 async def _read(source: StoreOpener, args: argparse.Namespace) -> list[Copied]:

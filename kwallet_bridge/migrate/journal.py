@@ -38,7 +38,7 @@ UNDONE = "undone"
 CONFIRMED = "confirmed"
 """The state of a run whose kept old values are gone."""
 _NOT_DONE = frozenset({RUNNING, UNDONE})
-_KEPT = frozenset({"run", "covered", "undoing", "end"})
+_KEPT = frozenset({"run", "covered", "moved-away", "undoing", "end"})
 """Lines that stay when a run's names are forgotten."""
 _SYNC_ROWS = 64
 """Outcomes are synced in batches: one that is lost is found again by looking at the provider."""
@@ -119,6 +119,17 @@ class Records:
 
     runs: dict[str, RunRecord] = field(default_factory=dict)
     coverage: list[Coverage] = field(default_factory=list)
+    moved_away: set[tuple[str, WalletName]] = field(default_factory=set)
+    """Destinations, and wallets that a person had moved from there to another store."""
+
+    def move_away(self, destination: str, wallet: WalletName) -> None:
+        """Count nothing of a wallet as covered by a store that its entries leave."""
+        self.moved_away.add((destination, wallet))
+        self.coverage = [
+            one
+            for one in self.coverage
+            if (one.destination, one.file.wallet) != (destination, wallet)
+        ]
 
     def take_back(self, run: RunRecord) -> None:
         """Count nothing of a destination as covered that a run brought and that goes now."""
@@ -253,10 +264,23 @@ class Journal:
 
         Under a new file's name, so that whoever watches the folder is told.
         """
-        line = {"type": "undoing", "run": run.id, "at": int(time.time())}
+        self._append_aloud([{"type": "undoing", "run": run.id, "at": int(time.time())}])
+
+    def note_moved_away(
+        self, run: RunRecord | None, wallets: Iterable[tuple[str, WalletName]]
+    ) -> None:
+        """Note which wallets are about to be removed from which destinations, as of a move.
+
+        On disk when this returns, and told to whoever watches as :meth:`note_undoing` does.
+        """
+        fields = {"type": "moved-away", "run": run.id if run else "", "at": int(time.time())}
+        self._append_aloud([fields | {"to": to, "wallet": wallet} for to, wallet in wallets])
+
+    def _append_aloud(self, lines: Sequence[Mapping[str, object]]) -> None:
         data = _read_all(self._descriptor, self._size)
-        self._replace(data + _encode_lines([line]))
-        _apply(self.records, line)
+        self._replace(data + _encode_lines(lines))
+        for line in lines:
+            _apply(self.records, line)
 
     def note_settled(self, run: RunRecord, wallet: WalletName) -> None:
         """Note that nothing of a run is left in a wallet; before its key there is removed."""
@@ -446,6 +470,8 @@ def _apply(records: Records, line: Mapping[str, object]) -> None:
             records.runs[name] = RunRecord(name, at, to, sources, version=version, store=store)
         case {"type": "covered"}:
             records.coverage.append(Coverage.from_line(line))
+        case {"type": "moved-away", "to": str(to), "wallet": str(wallet)}:
+            records.move_away(to, WalletName(wallet))
         case {"type": "end", "run": str(name), "state": str(state), "at": int(at)}:
             records.runs[name].state, records.runs[name].ended = state, at
             if state == UNDONE:

@@ -36,9 +36,16 @@ class Copied:
     """A collection of the source, and the job that copies it, others' with the same goal too."""
 
     label: str
+    wallet: WalletName
+    """Its wallet as programs know it over the source."""
     collection: CollectionId
     job: Job
     infos: Mapping[ItemId, ItemInfo]
+
+    @property
+    def arrived(self) -> list[Result]:
+        """What was read back from the destination."""
+        return [result for result in (self.job.joined or self.job).results if result.verified]
 
 
 async def read_jobs(
@@ -61,13 +68,14 @@ async def read_jobs(
     for seen in await opened.backend.collections():
         if wallets and seen.label not in wallets:
             continue
-        own = opened.default_wallet if seen.id == default else seen.label
+        own = WalletName(opened.default_wallet if seen.id == default else seen.label)
         name = WalletName(collection or own)
         items = await _read_items(opened, seen)
         job = jobs.setdefault(name, Job(name, ()))
         job.left_out += opened.count_unreadable(seen.id)
         job.wishes = merge(job.wishes, from_items(items, name, only_entries=only_entries))
-        found.append(Copied(seen.label, seen.id, job, {info.id: info for info, _ in items}))
+        infos = {info.id: info for info, _ in items}
+        found.append(Copied(seen.label, own, seen.id, job, infos))
     return found
 
 
@@ -119,8 +127,7 @@ async def remove_copied(opened: OpenStore, copied: Sequence[Copied]) -> int:
     """
     removed = 0
     for one in copied:
-        done_by = one.job.joined or one.job
-        arrived = [result for result in done_by.results if result.verified]
+        arrived = one.arrived
         if not arrived:
             continue
         await _ensure_unlocked(opened.backend, one.collection)

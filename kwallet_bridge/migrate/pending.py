@@ -76,7 +76,7 @@ class PendingWallet:
     why: Why
     expectation: Expectation
     undone: bool
-    """Whether a run that moved it was taken back: a person wanted that."""
+    """Whether a person had its entries taken back, or moved to another store, and so wanted that."""
     identity: tuple[object, ...]
     """Equal for equal content and an equal state of its migration."""
 
@@ -182,6 +182,7 @@ class _Knowledge:
         taken_back = {name for name, run in runs.items() if run.undoing or run.state == UNDONE}
         self._moves = last_moves({name: runs[name] for name in runs.keys() - taken_back})
         self._undone = {source for name in taken_back for source in runs[name].sources}
+        self._moved_away = {wallet for to, wallet in records.moved_away if is_served(to)}
         self._covered: dict[WalletName, list[Coverage]] = {}
         for one in records.coverage:
             if is_served(one.destination):
@@ -221,7 +222,7 @@ class _Knowledge:
             return None
         if expected == {} or self._is_declined(path, size, modified):
             return None
-        undone = str(path.absolute()) in self._undone
+        undone = str(path.absolute()) in self._undone or wallet in self._moved_away
         begun = self._begun.get(wallet, set())
         if expected is None:
             expectation: Expectation = HiddenNames(why.value, begun=begun)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +15,11 @@ from kwallet_bridge.cli.main import run
 from kwallet_bridge.errors import StorePasswordError, StoreRefusedError, UsageError
 from kwallet_bridge.keyringfile import box
 from kwallet_bridge.keyringfile.format import encode_keyring, parse_keyring
+from kwallet_bridge.migrate.coverage import SourceFile, digest_content
+from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
 from kwallet_bridge.migrate.moving import Copied, ensure_apart, read_jobs, remove_copied
 from kwallet_bridge.migrate.session import carry_out
+from kwallet_bridge.model import WalletName
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.store.memory import MemoryBackend
 
@@ -223,6 +227,24 @@ def test_nothing_is_moved_into_a_file_that_does_not_open(
         patch.setattr(box, "_create", mistaken)
         assert run(command) == StorePasswordError.exit_code
     assert {path: path.read_bytes() for path in tmp_path.glob("in/*.keyring")} == before
+
+
+@pytest.mark.parametrize("move", [False, True])
+def test_what_was_moved_away_is_not_covered_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, move: bool
+) -> None:
+    """A move takes along that a wallet file is in the store; a copy leaves it in both."""
+    command = _file_scene(tmp_path, monkeypatch)
+    origin, goal = (f"file:{tmp_path}/{one}.keyring" for one in ("in/a", "out/x"))
+    file = SourceFile("/home/me/kdewallet.kwl", WalletName("kdewallet"), digest_content(b"one"))
+    other = replace(file, wallet=WalletName("work"))
+    with open_journal(journal_path()) as journal:
+        journal.note_covered(origin, None, [(file, ()), (other, ())])
+        journal.note_covered("secret-service", None, [(file, ())])
+    assert run([*command, "kdewallet", *(["--move"] if move else [])]) == 0
+    left = {(one.destination, one.file) for one in peek_records(journal_path()).coverage}
+    stays = {("secret-service", file), (origin, other), (goal, file)}
+    assert left == (stays if move else stays | {(origin, file)})
 
 
 def test_a_file_behind_a_link_is_the_same_for_the_daemon(

@@ -197,6 +197,20 @@ def test_a_run_that_was_cut_off_or_taken_back_moved_nothing(data_home: Path) -> 
     assert one.undone
 
 
+def test_a_wallet_that_was_moved_on_to_another_store_is_pending(data_home: Path) -> None:
+    """What was removed from a store is not absent there; nor is it brought back unasked."""
+    path = place_wallet(data_home, CONTENT)
+    run = _move(path)
+    assert _why() == []
+    with open_journal(journal_path()) as journal:
+        journal.note_moved_away(journal.runs[run], [(MEMORY, WALLET)])
+    (one,) = _pending()
+    assert (one.why, one.undone) == (Why.NOT_MOVED, True)
+    assert one.expectation.holds(FOLDER, KEY)
+    _move(path)
+    assert _why() == []
+
+
 def test_runs_of_the_first_journals_count(data_home: Path) -> None:
     """They moved what the file was when they began: an older file, not one that was saved since."""
     path = place_wallet(data_home, CONTENT)
