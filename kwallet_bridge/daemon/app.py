@@ -88,6 +88,15 @@ class Options:
     """Whether to be the Secret portal's backend too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a person is asked, and what need not be asked because of how the person logged in."""
+
+    screen: Screen
+    passwords: PasswordAsker
+    login_key: LoginKey
+
+
 class Daemon:
     """Everything that runs, from the first name owned to the last write done."""
 
@@ -97,6 +106,7 @@ class Daemon:
         serving: Serving,
         *,
         options: Options,
+        asking: Asking,
         handles: HandleNumbers | None = None,
         pending: PendingWallets | None = None,
         identity: Identity | None = None,
@@ -114,19 +124,18 @@ class Daemon:
         self._portal: SecretPortal | None = None
         wallets = OpenWallets(handles)
         signals = SignalWriter(bus)
-        screen = Screen(lambda: dialog_environ(bus, os.environ))
         password_file = given_password_file(os.environ, options.file)
         self._mover = WalletMover(
             destination=lambda: destination_arguments(serving.store.destination, password_file),
-            login_key=LoginKey(os.environ),
-            passwords=PasswordAsker(screen, options.password_window),
+            login_key=asking.login_key,
+            passwords=asking.passwords,
             moved=self._tell_moved,
         )
         self._asker = DialogAsker(
             identify=self._identify,
             read_settings=lambda: self._service.settings,
             settings_changed=lambda: self._service.reconfigure(""),
-            screen=screen,
+            screen=asking.screen,
             command=options.access_dialog,
         )
         quota = Quota(relieved=self._relieved)
@@ -319,7 +328,16 @@ async def serve(options: Options) -> None:
     """Run the daemon to its end; raises what ended it against its will."""
     bus = await BusConnection.connect(options.bus_address)
     label = read_settings(os.environ).default_wallet
-    file = replace(options.file, label=label, bus_address=options.bus_address)
+    screen = Screen(lambda: dialog_environ(bus, os.environ))
+    passwords = PasswordAsker(screen, options.password_window)
+    asking = Asking(screen, passwords, LoginKey(os.environ))
+    file = replace(
+        options.file,
+        label=label,
+        window=passwords.ask_for_file,
+        login_key=asking.login_key,
+        bus_address=options.bus_address,
+    )
     serving = await open_store(options.store, bus=bus, environ=os.environ, options=file)
     store = serving.store
     pending = PendingWallets(
@@ -335,6 +353,7 @@ async def serve(options: Options) -> None:
         bus,
         serving,
         options=options,
+        asking=asking,
         handles=HandleNumbers(await _bus_id(bus)),
         pending=pending,
         identity=identity,

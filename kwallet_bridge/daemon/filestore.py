@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.daemon.sandbox import is_sandboxed
+from kwallet_bridge.daemon.screen import WindowUnavailableError
 from kwallet_bridge.errors import PasswordNeededError
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
+from kwallet_bridge.keyringfile.loginslot import LoginPassword
 from kwallet_bridge.keyringfile.portal import PortalPassword
 from kwallet_bridge.keyringfile.sources import (
     AskedPassword,
@@ -22,12 +26,14 @@ from kwallet_bridge.keyringfile.sources import (
 from kwallet_bridge.store.entries import EntryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Mapping
 
     from kwallet_bridge.daemon.stores import FileOptions
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.withdrawal import Withdrawal
+
+PAM_SALT = ".local/share/kwalletd/kdewallet.salt"
+"""Below the home directory, whatever XDG_DATA_HOME says: where pam_kwallet5 looks for it."""
 
 
 async def open_file(
@@ -50,6 +56,7 @@ async def open_file(
             label=options.label,
             files_content_type=for_oo7,
             served=served,
+            opened=keys.note_opened if isinstance(keys, LoginPassword) else None,
         )
     )
 
@@ -67,7 +74,27 @@ def key_source(environ: Mapping[str, str], options: FileOptions) -> KeySource:
         return credential
     if is_sandboxed(environ, options.root):
         return PortalPassword(lambda: BusConnection.connect(options.bus_address, unix_fds=True))
-    return AskedPassword(in_own_thread(options.ask or _ask_nobody))
+    asked = AskedPassword(_in_window_first(options))
+    if options.login_key is None:
+        return asked
+    salt = Path(environ.get("HOME") or Path.home()) / PAM_SALT
+    return LoginPassword(asked, options.login_key, salt)
+
+
+def _in_window_first(options: FileOptions) -> Callable[[KeyRequest], Awaitable[Secret | None]]:
+    """Ask in a window where one can be shown, else as the command line does."""
+    aside = in_own_thread(options.ask or _ask_nobody)
+    window = options.window
+    if window is None or os.environ.get("SSH_ASKPASS_REQUIRE") in {"force", "prefer"}:
+        return aside
+
+    async def ask(request: KeyRequest) -> Secret | None:
+        try:
+            return await window(request)
+        except WindowUnavailableError:
+            return await aside(request)
+
+    return ask
 
 
 def _ask_nobody(request: KeyRequest, withdrawal: Withdrawal) -> Secret | None:

@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.daemon.screen import WindowUnavailableError
-from kwallet_bridge.question import DECISION, PASSWORD, START_WITHOUT
+from kwallet_bridge.question import (
+    DECISION,
+    PASSWORD,
+    START_WITHOUT,
+    PasswordQuestion,
+    Purpose,
+)
 from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kwallet_bridge.daemon.screen import Screen
-    from kwallet_bridge.question import PasswordQuestion
+    from kwallet_bridge.keyringfile.sources import KeyRequest
 
 OWN_WINDOW: Final = (sys.executable, "-P", "-m", "kwallet_bridge", "gui", "password")
 
@@ -37,6 +43,21 @@ class PasswordAsker:
         """Show windows of ``command`` on ``screen``."""
         self._screen = screen
         self._command = command
+
+    async def ask_for_file(self, request: KeyRequest) -> Secret | None:
+        """Return the password of a keyring file; None if a person gives none.
+
+        Raises:
+            WindowUnavailableError: No window can be shown.
+        """
+        # Only where a file serves.
+        from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD  # noqa: PLC0415
+
+        purpose = Purpose.CREATE if request.new else Purpose.UNLOCK
+        question = PasswordQuestion(
+            purpose, request.label, again=request.again, least=LEAST_PASSWORD
+        )
+        return (await self.ask(question)).password
 
     async def ask(self, question: PasswordQuestion) -> PasswordAnswer:
         """Return the answer; a window that ends without one means "later".

@@ -27,9 +27,10 @@ from kwallet_bridge.statefile import StoreKind, load, state_path
 from kwallet_bridge.store.entries import EntryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from kwallet_bridge.bus.port import Bus
+    from kwallet_bridge.keyringfile.loginslot import LoginKeySource
     from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.statefile import State
@@ -44,11 +45,15 @@ class FileOptions:
     """What a keyring file needs to know besides its path.
 
     ``ask`` gets a password from a person, blocking until it is withdrawn; it gives None for "no".
+    ``window`` does so in a window, and raises WindowUnavailableError where none can be shown.
+    ``login_key`` opens a file whose password was kept under it.
     """
 
     password_file: Path | None = None
     ask: Callable[[KeyRequest, Withdrawal], Secret | None] | None = None
     label: str = field(default_factory=lambda: Settings().default_wallet)
+    window: Callable[[KeyRequest], Awaitable[Secret | None]] | None = None
+    login_key: LoginKeySource | None = None
     bus_address: str | None = None
     root: Path = Path("/")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import (
@@ -44,7 +45,7 @@ from kwallet_bridge.store.port import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kwallet_bridge.keyringfile.sources import KeySource
@@ -70,6 +71,7 @@ class KeyringFileBackend:
         files_content_type: bool = False,
         served: bool = False,
         salvages: bool = False,
+        opened: Callable[[Path, Secret], Awaitable[None]] | None = None,
     ) -> None:
         """Use the file at ``path``, which need not exist.
 
@@ -82,6 +84,7 @@ class KeyringFileBackend:
             served: The file is known to have been there: its absence is a loss.
             salvages: Search only what can be read, as a copy to another store does; else a search
                 that may have missed something is an error.
+            opened: Awaited with a file and the password that just opened or made it.
         """
         self._path = path
         self._main = CollectionId(path.name)
@@ -89,6 +92,7 @@ class KeyringFileBackend:
         self._keys = keys
         self._files_content_type = files_content_type
         self._salvages = salvages
+        self._opened = opened
         self._boxes: dict[CollectionId, KeyringBox] = {}
         self._seen: list[CollectionId] | None = [self._main] if served else None
         self._surveyed = False
@@ -162,10 +166,12 @@ class KeyringFileBackend:
 
     async def _create(self, found: CollectionId, label: str, window_id: str) -> None:
         box = self._new_box(found)
-        async for password in self._answers(KeyRequest(label, new=True, window_id=window_id)):
+        request = KeyRequest(label, new=True, window_id=window_id, path=box.path)
+        async for password in self._answers(request):
             if len(password) < LEAST_PASSWORD and self._keys.asks_person:
                 continue
             await box.create(password)
+            await self._note_opened(box.path, password)
             break
         else:
             raise PromptDismissedError("no password long enough was given")
@@ -202,7 +208,8 @@ class KeyringFileBackend:
             await self._prompts.join(collection, lambda: self._unlock(collection, box, window_id))
 
     async def _unlock(self, collection: CollectionId, box: KeyringBox, window_id: str) -> None:
-        request = KeyRequest(self._label_of(collection), window_id=window_id)
+        label = self._label_of(collection)
+        request = KeyRequest(label, window_id=window_id, path=box.path)
         try:
             await box.require_readable()  # nobody is asked for the password of what is gone
         except StoreError as error:
@@ -215,16 +222,18 @@ class KeyringFileBackend:
                 if not self._keys.asks_person:
                     raise
             else:
+                await self._note_opened(box.path, password)
                 self._emit(CollectionsTouched())
                 return
         raise PromptDismissedError("no right password was given")
 
+    async def _note_opened(self, path: Path, password: Secret) -> None:
+        if self._opened is not None:
+            await self._opened(path, password)
+
     async def _answers(self, request: KeyRequest) -> AsyncIterator[Secret]:
         for attempt in range(_ANSWERS):
-            asked = KeyRequest(
-                request.label, new=request.new, again=attempt > 0, window_id=request.window_id
-            )
-            password = await self._keys.read_password(asked)
+            password = await self._keys.read_password(replace(request, again=attempt > 0))
             if password is None:
                 raise PromptDismissedError("a person gave no password")
             yield password

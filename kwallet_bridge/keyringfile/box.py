@@ -39,6 +39,7 @@ from kwallet_bridge.keyringfile.format import (
     parse_keyring,
 )
 from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD, CipherKey
+from kwallet_bridge.keyringfile.loginslot import SUFFIX as LOGIN_SUFFIX
 from kwallet_bridge.keyringfile.notes import note_of, read_note, write_note
 from kwallet_bridge.keyringfile.vetting import find_hidden
 
@@ -514,6 +515,8 @@ def _delete(given: Path, key: CipherKey) -> None:
             )
         file.delete_file(path, backup=_is_backup_under(key, path))
         write_note(lock, None)
+        for each in {given, path}:
+            each.with_name(each.name + LOGIN_SUFFIX).unlink(missing_ok=True)
         if given != path:
             _unlink(given)
 

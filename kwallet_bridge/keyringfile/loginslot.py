@@ -15,12 +15,14 @@ the file's password or the former login password, and the slot is written anew. 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from kwallet_bridge.ciphers import derive_hkdf_sha256, seal, unseal
 from kwallet_bridge.kwl.kdf import USUAL_SALT_SIZE, derive_pbkdf2_key
@@ -31,11 +33,15 @@ from kwallet_bridge.secret import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kwallet_bridge.keyringfile.sources import KeyRequest, KeySource
+
 SUFFIX = ".login"
 _VERSION = 1
 _SALT_SIZE = 32
 _MOST_BYTES = 1 << 17
 _INFO = b"kwallet-bridge login slot 1"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,65 @@ class LoginSlot:
             return read_regular(self.wallet_salt, _MOST_BYTES)[0]
         except OSError:
             return None
+
+
+class LoginKeySource(Protocol):
+    """Has the login's key, if there is one."""
+
+    async def read(self) -> Secret | None:
+        """Return it."""
+
+
+class LoginPassword:
+    """A keyring file's password out of its slot, else as another source gives it."""
+
+    asks_person = True
+
+    def __init__(self, asked: KeySource, login_key: LoginKeySource, wallet_salt: Path) -> None:
+        """Ask ``asked`` where the login's key opens no slot."""
+        self._asked = asked
+        self._login_key = login_key
+        self._wallet_salt = wallet_salt
+        self._spent: set[Path] = set()
+
+    async def is_ready(self) -> bool:
+        """Return whether a password may be had, without asking anybody for it."""
+        return await self._asked.is_ready()
+
+    async def read_password(self, request: KeyRequest) -> Secret | None:
+        """Return the password that the login's key opens, or the one that a person gives.
+
+        Where the login password was changed, the former one does as well as the file's own.
+        """
+        if request.path is None or request.new:
+            return await self._asked.read_password(request)
+        slot = LoginSlot(request.path, self._wallet_salt)
+        if not request.again:
+            self._spent.discard(request.path)
+            key = await self._login_key.read()
+            found = None if key is None else await asyncio.to_thread(slot.read, key)
+            if found is not None:
+                self._spent.add(request.path)
+                return found
+        # A slot whose password was changed meanwhile is no slip of a person's.
+        again = request.again and request.path not in self._spent
+        self._spent.discard(request.path)
+        typed = await self._asked.read_password(replace(request, again=again))
+        if typed is None:
+            return None
+        return await asyncio.to_thread(slot.read_by_former_password, typed) or typed
+
+    async def note_opened(self, path: Path, password: Secret) -> None:
+        """Keep a password that was right under this login's key."""
+        key = await self._login_key.read()
+        if key is None:
+            return
+        slot = LoginSlot(path, self._wallet_salt)
+        try:
+            if await asyncio.to_thread(slot.read, key) != password:
+                await asyncio.to_thread(slot.write, key, password)
+        except OSError as error:
+            _log.warning("a keyring file will not open at login: %s", error.strerror)
 
 
 def derive_login_key(password: Secret, wallet_salt: bytes) -> Secret:

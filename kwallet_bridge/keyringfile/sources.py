@@ -33,6 +33,8 @@ class KeyRequest:
     again: bool = False
     """The last answer was wrong, or too short for a new file."""
     window_id: str = ""
+    path: Path | None = None
+    """The file that is to be opened."""
 
     def __repr__(self) -> str:
         return f"KeyRequest(new={self.new}, again={self.again})"

@@ -102,6 +102,83 @@ def _wifi(bus: PrivateBus) -> object:
     return client.ask("readPassword", "isss", handle, "Network Management", "wifi", "nm").value
 
 
+@contextmanager
+def _serving_file(bus: PrivateBus, windows: ScriptedDialogs) -> Iterator[Bridge]:
+    """Our daemon over a keyring file whose password a person has to type."""
+    arguments = ("--password-window", str(windows.program))
+    with Bridge(bus, store=f"file:{bus.data}/keyrings/own.keyring", arguments=arguments) as ours:
+        yield ours
+
+
+def _place_salt(bus: PrivateBus) -> None:
+    """Put the salt where PAM's module makes one at the first login."""
+    folder = bus.home / ".local/share/kwalletd"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kdewallet.salt").write_bytes(SALT)
+
+
+def _open_typing(
+    bus: PrivateBus, windows: ScriptedDialogs, *passwords: str
+) -> tuple[int, list[dict[str, Any]]]:
+    """Open the wallet and type one password after the other; return handle and questions."""
+    client = bus.client()
+    serial = _begin_open(client)
+    questions = []
+    for password in passwords:
+        shown = windows.wait()
+        questions.append(shown.question)
+        _type(shown, password)
+    handle = client.wait_reply(serial).value
+    assert isinstance(handle, int)
+    return handle, questions
+
+
+def test_a_keyring_file_asks_in_a_window(bus: PrivateBus, windows: ScriptedDialogs) -> None:
+    """A new file's password is chosen in one, a slip is told, and "later" is a refusal."""
+    with _serving_file(bus, windows) as bridge:
+        handle, asked = _open_typing(bus, windows, "new password")
+        assert handle > 0
+        assert [(each["purpose"], each["least"]) for each in asked] == [("create", 4)]
+        bridge.restart()
+        handle, asked = _open_typing(bus, windows, "a slip", "new password")
+        assert handle > 0
+        assert [(each["purpose"], each["again"]) for each in asked] == [
+            ("unlock", False),
+            ("unlock", True),
+        ]
+        bridge.restart()
+        client = bus.client()
+        serial = _begin_open(client)
+        windows.wait().answer("later")
+        assert client.wait_reply(serial).value == -1
+
+
+def test_a_keyring_file_opens_at_login(bus: PrivateBus, windows: ScriptedDialogs) -> None:
+    """Once its password was typed after a login, the next logins open it without a question.
+
+    After the login password was changed it is asked for once, and the former login password does.
+    """
+    _place_salt(bus)
+    with _serving_file(bus, windows) as bridge:
+        helper = _log_in(bus, "login")
+        assert _open_typing(bus, windows, "the file's")[0] > 0
+        assert helper.wait(30) == 0
+        bridge.restart()
+        helper = _log_in(bus, "login")
+        assert _open_typing(bus, windows)[0] > 0
+        assert helper.wait(30) == 0
+        bridge.restart()
+        helper = _log_in(bus, "changed")
+        handle, asked = _open_typing(bus, windows, "login")
+        assert (handle > 0, [each["again"] for each in asked]) == (True, [False])
+        assert helper.wait(30) == 0
+        bridge.restart()
+        helper = _log_in(bus, "changed")
+        assert _open_typing(bus, windows)[0] > 0
+        assert helper.wait(30) == 0
+        assert windows.none_came()
+
+
 @pytest.mark.parametrize("store", ["gnome-keyring", "file"])
 def test_an_empty_password_is_no_question(
     bus: PrivateBus, windows: ScriptedDialogs, store: str
