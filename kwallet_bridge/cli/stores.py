@@ -164,7 +164,7 @@ class StoreOpener:
             raise StoreUnavailableError("there is no message bus to find a provider on") from error
         if not self._is_source:
             await _refuse_kdes(bus)
-        backend = SecretServiceBackend(bus)
+        backend = SecretServiceBackend(bus, spares=True)
         store = EntryStore(backend, settings)
 
         def is_text(collection: CollectionId) -> bool | None:

@@ -52,7 +52,7 @@ class SecretServiceBackend:
     refused instead of naming another item. Collection ids are object paths.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  keyword-only
         self,
         bus: Bus,
         *,
@@ -60,11 +60,14 @@ class SecretServiceBackend:
         call_timeout: float = CALL_TIMEOUT,
         start_timeout: float = START_TIMEOUT,
         may_start: bool = True,
+        spares: bool = False,
     ) -> None:
         """Use ``service_name``, or what the environment names, or the standard name.
 
-        Without ``may_start`` a provider is never started, only met once it is there.
+        Without ``may_start`` a provider is never started, only met once it is there. With
+        ``spares`` a write ends only when the provider is at rest: for whoever makes many of them.
         """
+        self._spares = spares
         name = service_name or os.environ.get(names.BUS_NAME_VARIABLE) or names.BUS_NAME
         self._link = ProviderLink(
             bus,
@@ -291,6 +294,7 @@ class SecretServiceBackend:
         writing.check_text(item.attributes.values())
         provider = await self._provider()
         path = await writing.create_item(self._link, provider, collection, item, replace=replace)
+        await self._spare(provider)
         return ItemId(provider.tag[:-1] + path)
 
     async def set_attributes(self, item: ItemId, attributes: Mapping[str, str]) -> None:
@@ -298,10 +302,17 @@ class SecretServiceBackend:
         writing.check_text([*attributes.keys(), *attributes.values()])
         provider = self._provider_of([item])
         await provider.client.set_attributes(provider.path(item), attributes)
+        await self._spare(provider)
 
     async def delete_item(self, item: ItemId) -> None:
         """Delete one item; one that is gone already is no error."""
-        await writing.delete_item(self._provider_of([item]), item)
+        provider = self._provider_of([item])
+        await writing.delete_item(provider, item)
+        await self._spare(provider)
+
+    async def _spare(self, provider: Provider) -> None:
+        if self._spares:
+            await provider.rest()
 
     async def close(self) -> None:
         """Let go of the session and hear nothing more."""

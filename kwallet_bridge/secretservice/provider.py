@@ -14,7 +14,14 @@ from kwallet_bridge.hardening import visible
 from kwallet_bridge.secretservice import names
 from kwallet_bridge.secretservice.client import ServiceClient
 from kwallet_bridge.secretservice.prompt import Prompts
-from kwallet_bridge.secretservice.quirks import NAMES, PROGRAMS, ROWS, UNKNOWN
+from kwallet_bridge.secretservice.quirks import (
+    NAMES,
+    PROGRAMS,
+    ROWS,
+    SAVE_IN_BACKGROUND,
+    UNKNOWN,
+)
+from kwallet_bridge.secretservice.resting import rest
 from kwallet_bridge.secretservice.session import Session, open_session
 from kwallet_bridge.shared import SharedRun, join_or_start
 
@@ -99,6 +106,13 @@ class Provider:
                 timeout=_LOOK_TIMEOUT,
                 auto_start=False,
             )
+
+    async def rest(self) -> None:
+        """Return once it can be written to again, if it is one that saves in the background."""
+        if self.kind in SAVE_IN_BACKGROUND:
+            process = await _ask_daemon(self._bus, "GetConnectionUnixProcessID", self.client.owner)
+            if isinstance(process, int):
+                await rest(process)
 
     async def ensure_session(self) -> Session:
         """Give the session, opening it if there is none."""

@@ -84,5 +84,8 @@ ROWS: Final[Mapping[str, Quirks]] = {
     "": UNKNOWN,
 }
 
+SAVE_IN_BACKGROUND: Final = frozenset({"keepassxc"})
+"""Providers that may end when they are written to while they save: see ``resting.py``."""
+
 COME_BY_THEMSELVES: Final = frozenset({"keepassxc"})
 """Providers that no activation file starts: who is started in their stead takes their name."""
