@@ -23,6 +23,7 @@ import pwd
 import re
 import resource
 import select
+import signal
 import socket
 import stat
 import struct
@@ -52,14 +53,14 @@ def main(argv: list[str]) -> int:
         return 2
     if option != "--pam-login" or os.getuid() == 0 or os.getuid() != os.geteuid():
         return 2
-    detach(keep={pipe, env_socket})
+    mask = detach(keep={pipe, env_socket})
     key = read_key(pipe)
     if key is None:
         return 1
     listening = socket.socket(fileno=env_socket)
     deadline = time.monotonic() + PATIENCE
     sink = None
-    if pass_on(key, listening):
+    if pass_on(key, listening, mask):
         listening.close()
     else:
         sink = EnvironmentSink(listening, deadline)
@@ -70,10 +71,11 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def detach(keep: set[int]) -> None:
+def detach(keep: set[int]) -> int:
     """Let go of what the login program left us: its descriptors, its directory, its mask.
 
     PAM's module closes standard error and leaves the descriptors from 64 on, whatever they are.
+    Return the mask.
     """
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -84,10 +86,11 @@ def detach(keep: set[int]) -> None:
         if number >= lowest:
             os.closerange(lowest, number)
             lowest = number + 1
-    os.umask(0o177)
+    mask = os.umask(0o177)
     os.chdir("/")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    return mask
 
 
 def read_key(pipe: int) -> bytes | None:
@@ -107,10 +110,11 @@ def read_key(pipe: int) -> bytes | None:
     return data if len(data) == KEY_SIZE else None
 
 
-def pass_on(key: bytes, listening: socket.socket) -> bool:
+def pass_on(key: bytes, listening: socket.socket, mask: int) -> bool:
     """Start KDE's ksecretd with the same key, where it is installed and not switched off.
 
-    Its own PAM start is what we took the place of. Daemons of KDE Frameworks before 6.14 are left
+    Its own PAM start is what we took the place of, so it gets the mask and the signals that PAM
+    would have given it: under ours it could not enter a folder it makes. Daemons of KDE Frameworks before 6.14 are left
     out: they would compete for the names of KWallet.
     """
     program = next((path for path in KSECRETD if is_roots_program(path)), None)
@@ -126,6 +130,9 @@ def pass_on(key: bytes, listening: socket.socket) -> bool:
     if os.fork() == 0:
         try:
             os.setsid()
+            os.umask(mask)
+            for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python
+                signal.signal(ignored, signal.SIG_DFL)
             for number in (reader, listening.fileno()):
                 os.set_inheritable(number, True)
             os.execv(program, [program, "--pam-login", str(reader), str(listening.fileno())])  # noqa: S606  no shell is wanted

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from support.pam_session import PASSWORD, VECTOR, PamLogin, pam_login
+from support.pam_session import LOGIN_MASK, PASSWORD, VECTOR, PamLogin, pam_login
 from support.processes import wait_until
 from support.vectors import load_vector
 
@@ -88,14 +88,17 @@ def test_a_client_that_never_ends_keeps_nobody_from_the_key(login: PamLogin) -> 
 
 
 def test_ksecretd_is_started_with_the_same_key(login: PamLogin) -> None:
-    """KDE's own service, whose place at PAM we took, gets key and environment all the same."""
+    """KDE's own service, whose place at PAM we took, gets key, environment and mask all the same.
+
+    Under the helper's own mask it could enter no folder that it makes.
+    """
     seen = login.install_ksecretd()
     login.log_in()
     _wait_for_key(login)
     assert login.start_session().returncode == 0
     wait_until(seen.exists)
     claimed = _claim(login)
-    assert seen.read_text() == f"--pam-login {claimed} True"
+    assert seen.read_text() == f"--pam-login {claimed} True {LOGIN_MASK:#o}"
     wait_until(lambda: not login.helpers())
 
 

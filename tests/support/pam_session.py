@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 USER = "kwbtest"
 UID = 64999
 """A user id that nobody else on a machine has."""
+LOGIN_MASK = 0o027
+"""The mask that the login has, which is nobody's default."""
 VECTOR = "pw-016"
 PASSWORD = str(load_vector(VECTOR).expected["password"])
 SERVICE = """\
@@ -38,6 +40,7 @@ said = listening.accept()[0].recv(1 << 16)
 folder = os.environ["XDG_RUNTIME_DIR"]
 with open(folder + "/ksecretd.part", "w") as file:
     file.write(sys.argv[1] + " " + hashlib.sha256(key).hexdigest() + " " + str(bool(said)))
+    file.write(" " + oct(os.umask(0)))
 os.rename(folder + "/ksecretd.part", folder + "/ksecretd.seen")
 """
 SETUP = """\
@@ -123,7 +126,7 @@ class PamLogin:
     def log_in(self, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
         """Log in on a graphical session, as a display manager does."""
         return self._in_namespace([
-            "pamtester", "-E", f"XDG_RUNTIME_DIR={self.runtime}", "-E", "XDG_SESSION_TYPE=wayland",
+            "sh", "-c", f'umask {LOGIN_MASK:03o} && exec "$@"', "sh", "pamtester", "-E", f"XDG_RUNTIME_DIR={self.runtime}", "-E", "XDG_SESSION_TYPE=wayland",
             "kwbtest", USER, "authenticate", "open_session",
         ], stdin=f"{password}\n")  # fmt: skip
 
