@@ -228,7 +228,8 @@ class Daemon:
 
         try:
             bus = await BusConnection.connect(address, unix_fds=True)
-            portal = SecretPortal(bus, ApplicationSecrets(self._service, self._store))
+            secrets = ApplicationSecrets(self._service, self._store)
+            portal = SecretPortal(bus, secrets, seen=self._peers.seen)
             await portal.serve()
         except (BusError, NameTakenError) as error:
             _log.warning("the Secret portal is not served: %s", error)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.bus.owners import DAEMON, DAEMON_PATH
 from kwallet_bridge.bus.port import SignalMatch
 from kwallet_bridge.errors import BusError, BusReplyError
+from kwallet_bridge.wire.aside import run_aside
 from kwallet_bridge.wire.program import PeerProgram, compare, examine, glance
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ class Peers:
             (after,) = await self._bus.call_daemon("GetConnectionUnixProcessID", "s", [peer])
         except BusError:
             return None
+        if peer not in self._known:
+            return None  # it left in the same turn, before who asks could be told of it
         return compare(first, now) if after == first.pid == pid else PeerProgram(pid)
 
     async def _find_process(self, peer: str, pid: int) -> tuple[int, int | None]:
@@ -122,26 +124,21 @@ class Peers:
         """Look in a thread of its own: a process can make us wait for ever, and a pool be full."""
         if self._looks >= _MOST_LOOKS:
             return PeerProgram(pid)
-        loop = asyncio.get_running_loop()
-        seen: asyncio.Future[PeerProgram] = loop.create_future()
         own = None if pidfd is None else os.dup(pidfd)
 
-        def tell(program: PeerProgram) -> None:
-            self._looks -= 1
-            if not seen.done():
-                seen.set_result(program)
-
-        def work() -> None:
+        def work() -> PeerProgram:
             try:
-                program = examine(pid, pidfd=own)
+                return examine(pid, pidfd=own)
             finally:
                 if own is not None:
                     os.close(own)
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(tell, program)
 
+        def ended(_: asyncio.Future[PeerProgram]) -> None:
+            self._looks -= 1
+
+        seen = run_aside(work, name="look")
         self._looks += 1
-        threading.Thread(target=work, name="look", daemon=True).start()
+        seen.add_done_callback(ended)
         done, _ = await asyncio.wait({seen}, timeout=_LOOK_SECONDS)
         return seen.result() if done else PeerProgram(pid)
 

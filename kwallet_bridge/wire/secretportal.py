@@ -9,13 +9,14 @@ and anybody else could ask in another application's name.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.bus import incoming
 from kwallet_bridge.bus.port import Variant
-from kwallet_bridge.errors import BridgeError
+from kwallet_bridge.wire.aside import run_aside
 from kwallet_bridge.wire.descriptors import write_secret
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.bus.connection import BusConnection
     from kwallet_bridge.bus.incoming import IncomingCall
-    from kwallet_bridge.secret import Secret
     from kwallet_bridge.wallet.appsecrets import ApplicationSecrets
 
 BUS_NAME: Final = "org.freedesktop.impl.portal.desktop.kwallet"
@@ -37,6 +37,8 @@ ACCESS_DENIED: Final = "org.freedesktop.DBus.Error.AccessDenied"
 _PROPERTIES: Final = "org.freedesktop.DBus.Properties"
 _INTROSPECTABLE: Final = "org.freedesktop.DBus.Introspectable"
 _MOST_REQUESTS: Final = 256
+_MOST_OF_ONE: Final = 8
+"""Requests of one application at a time: each may wait in a thread for its reader."""
 _XML: Final = f"""\
 <node>
   <interface name="{INTERFACE}">
@@ -59,12 +61,19 @@ _log = logging.getLogger(__name__)
 class SecretPortal:
     """Serves one connection, which passes descriptors and is used for nothing else."""
 
-    def __init__(self, bus: BusConnection, secrets: ApplicationSecrets) -> None:
-        """Hand out ``secrets`` on ``bus``."""
+    def __init__(
+        self,
+        bus: BusConnection,
+        secrets: ApplicationSecrets,
+        *,
+        seen: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Hand out ``secrets`` on ``bus``; ``seen`` is told who asks, before a wallet is opened."""
         self._bus = bus
         self._secrets = secrets
+        self._seen = seen
         self._portal = ""
-        self._requests: dict[str, asyncio.Task[None]] = {}
+        self._requests: dict[str, _Request] = {}
 
     async def serve(self) -> None:
         """Answer calls, then own the name.
@@ -77,13 +86,17 @@ class SecretPortal:
         await self._bus.request_name(BUS_NAME)
 
     async def stop(self) -> None:
-        """Give up what is under way; nothing is written to a descriptor any more."""
-        for task in self._requests.values():
+        """Give up what is under way; no write to a descriptor begins any more."""
+        tasks = [request.task for request in self._requests.values()]
+        for task in tasks:
             task.cancel()
-        if self._requests:
-            await asyncio.wait(self._requests.values())
+        if tasks:
+            await asyncio.wait(tasks)
 
     def _on_portal(self, owner: str) -> None:
+        if owner != self._portal:
+            for request in self._requests.values():
+                request.withdraw()
         self._portal = owner
 
     # --- calls ----------------------------------------------------------------------------------
@@ -119,52 +132,79 @@ class SecretPortal:
         if not isinstance(place, int) or not 0 <= place < len(descriptors) or not application:
             call.fail(incoming.INVALID_ARGS, "an application's id and a descriptor are wanted")
             return
-        if str(handle) in self._requests or len(self._requests) >= _MOST_REQUESTS:
+        of_one = sum(one.application == application for one in self._requests.values())
+        if (
+            str(handle) in self._requests
+            or len(self._requests) >= _MOST_REQUESTS
+            or of_one >= _MOST_OF_ONE
+        ):
             call.fail(incoming.FAILED, "this request is under way, or too many are")
             return
-        descriptor = os.dup(descriptors[place])
-        work = self._hand_out(call, str(application), descriptor)
-        task = asyncio.get_running_loop().create_task(work)
-        self._requests[str(handle)] = task
-        task.add_done_callback(lambda _: self._requests.pop(str(handle), None))
+        self._seen(call.sender)
+        request = _Request(call, str(application), os.dup(descriptors[place]))
+        self._requests[str(handle)] = request
+        request.task = asyncio.get_running_loop().create_task(self._hand_out(request))
+        # Not in the task: one that is cancelled before its first step never runs.
+        request.task.add_done_callback(lambda task: self._end(str(handle), task))
 
     def _close(self, call: IncomingCall, _: list[int]) -> None:
-        task = self._requests.get(call.path)
-        if task is None:
+        request = self._requests.get(call.path)
+        if request is None:
             call.fail(incoming.UNKNOWN_OBJECT, "there is no such request")
         elif call.sender != self._portal:
             call.fail(ACCESS_DENIED, "the request is the portal's")
         else:
-            task.cancel()
+            request.withdraw()
             call.reply()
 
     # --- one request ----------------------------------------------------------------------------
 
-    async def _hand_out(self, call: IncomingCall, application: str, descriptor: int) -> None:
-        response = FAILED
+    async def _hand_out(self, request: _Request) -> None:
+        secret = await self._secrets.read(request.application, caller=request.call.sender)
+        request.is_writing = True
+        own = os.dup(request.descriptor)
+
+        def work() -> None:
+            try:
+                write_secret(own, secret)
+            finally:
+                os.close(own)
+
         try:
-            secret = await self._secrets.read(application, caller=call.sender)
-            await asyncio.shield(_write_aside(os.dup(descriptor), secret))
-            response = DONE
-        except asyncio.CancelledError:
+            writing = run_aside(work, name="hand out")
+        except RuntimeError as error:
+            os.close(own)
+            raise OSError(errno.EAGAIN, "no thread can be started") from error
+        await asyncio.shield(writing)
+
+    def _end(self, handle: str, task: asyncio.Task[None]) -> None:
+        request = self._requests.pop(handle)
+        os.close(request.descriptor)
+        response = DONE
+        if task.cancelled():
             response = CANCELLED
-        except (BridgeError, OSError) as error:
+        elif (error := task.exception()) is not None:
+            response = FAILED
+            # No text and no traceback: both may quote a name.
             _log.warning("an application's secret was not handed out: %s", type(error).__name__)
-        finally:
-            os.close(descriptor)
-            call.reply("ua{sv}", [response, {}])
+        request.call.reply("ua{sv}", [response, {}])
 
 
-async def _write_aside(descriptor: int, secret: Secret) -> None:
-    """Write in a worker thread, and close what was written to even if nobody waits any more."""
+class _Request:
+    """One application's wish for its secret, and the descriptor it is to be written to."""
 
-    def work() -> None:
-        try:
-            write_secret(descriptor, secret)
-        finally:
-            os.close(descriptor)
+    task: asyncio.Task[None]
 
-    await asyncio.to_thread(work)
+    def __init__(self, call: IncomingCall, application: str, descriptor: int) -> None:
+        self.call = call
+        self.application = application
+        self.descriptor = descriptor
+        self.is_writing = False
+
+    def withdraw(self) -> None:
+        """Give it up, unless the secret is being written: a started write finishes."""
+        if not self.is_writing:
+            self.task.cancel()
 
 
 def _get(call: IncomingCall, _: list[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -90,3 +91,60 @@ def test_a_full_pipe_is_waited_for_but_not_for_ever(monkeypatch: pytest.MonkeyPa
         write_secret(writing, SECRET)
     os.close(reading)
     os.close(writing)
+
+
+class _Racer:
+    """Tells that there is room, and takes it before it can be used."""
+
+    descriptor = -1
+
+    def register(self, descriptor: int, _: int) -> None:
+        """Keep the descriptor."""
+        self.descriptor = descriptor
+
+    def poll(self, _: float) -> list[int]:
+        """Fill the pipe: its maker shares it, and blocks or not as it likes."""
+        path = f"/proc/self/fd/{self.descriptor}"
+        other = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            while True:
+                os.write(other, bytes(1 << 16))
+        except BlockingIOError:
+            first, self.poll = True, lambda _: []  # type: ignore[method-assign]
+            return [first]
+        finally:
+            os.close(other)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_that_its_maker_fills_in_between_does_not_hold_us(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Room that is told of and then taken is waited for again, never blocked on."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(select, "poll", _Racer)
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            write_secret(writing, SECRET)
+        except TimeoutError as error:
+            raised.append(error)
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(5)
+    assert len(raised) == 1
+    os.close(reading)
+    os.close(writing)
+
+
+def test_nothing_is_written_to_what_is_no_channel() -> None:
+    """A device is no place for a secret; nor is a pipe's reading end, which could be turned round."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    reading, writing = os.pipe()
+    for descriptor in (null, reading):
+        with pytest.raises(OSError, match=r"no pipe|Bad file"):
+            write_secret(descriptor, SECRET)
+    for descriptor in (null, reading, writing):
+        os.close(descriptor)

@@ -2,17 +2,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kwallet_bridge.bus.port import Signal
 from kwallet_bridge.errors import BusError, BusReplyError, BusTimeoutError
 from kwallet_bridge.wire.peers import Peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kwallet_bridge.bus.port import Signal, SignalMatch
+    from kwallet_bridge.bus.port import SignalMatch
 
 
 class _Bus:
@@ -47,3 +49,34 @@ async def test_who_left_before_we_looked_leaves_no_match(error: BusError, gone: 
     await asyncio.sleep(0)
     assert vanished == gone
     assert [line.split()[0] for line in bus.sent] == ["AddMatch", "RemoveMatch"][: 1 + len(gone)]
+
+
+class _LeavingBus(_Bus):
+    """Answers where a peer's process is, and has the peer leave right behind the last answer."""
+
+    def __init__(self) -> None:
+        super().__init__(BusError("unused"))
+        self.answers = 0
+        self.hear: Callable[[Signal], None] = lambda _: None
+
+    def listen(self, _: SignalMatch, listener: Callable[[Signal], None]) -> None:
+        """Keep the listener."""
+        self.hear = listener
+
+    async def call_daemon(self, *_: object) -> list[object]:
+        """Answer."""
+        self.answers += 1
+        if self.answers > 1:
+            body = [":1.9", ":1.9", ""]
+            self.hear(Signal("org.freedesktop.DBus", "/", "", "NameOwnerChanged", "sss", body))
+        return [os.getpid()]
+
+
+async def test_who_left_while_we_looked_is_asked_about_no_more() -> None:
+    """A question for it would be withdrawn by nobody: its leaving was told before it was asked."""
+    bus = _LeavingBus()
+    vanished: list[str] = []
+    peers = Peers(bus, vanished=vanished.append)  # type: ignore[arg-type]
+    peers._known[":1.9"] = None
+    assert await peers.look_again(":1.9") is None
+    assert vanished == [":1.9"]
