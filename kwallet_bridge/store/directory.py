@@ -61,6 +61,7 @@ class Directory:
         self._refreshing: asyncio.Task[bool] | None = None
         self._later: asyncio.TimerHandle | None = None
         self._epoch = 0
+        self._listings = 0
         self._voided = False
         self.fresh = False
 
@@ -209,6 +210,7 @@ class Directory:
         old_boxes, old_listing, seen = self._boxes, self._listing, self._seen
         old_names = {box.id: name for name, box in self._names.items()}
         self._boxes, self._default, self._seen = boxes, default, True
+        self._listings += 1
         self._name_all()
         for gone in old_boxes.keys() - boxes.keys():
             self._record.pop(gone, None)
@@ -253,6 +255,7 @@ class Directory:
     def changing_lock(self, collection: CollectionId, *, locked: bool) -> Iterator[None]:
         """Take a change of lock as ours, and note it when it is done."""
         self._own_locks[collection] = locked
+        listings = self._listings
         try:
             yield
         except StoreError:
@@ -260,6 +263,9 @@ class Directory:
             raise
         else:
             self._note_locked(collection, locked=locked)
+            if self._refreshing is not None or self._listings != listings:
+                # Which of the two is older nobody knows: somebody else may have locked it since.
+                self.touch()
         finally:
             self._own_locks.pop(collection, None)
 

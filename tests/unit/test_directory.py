@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 from support.entries import password
 
-from kwallet_bridge.errors import StoreUnavailableError, WalletUnclearError
+from kwallet_bridge.errors import StoreLockedError, StoreUnavailableError, WalletUnclearError
 from kwallet_bridge.migrate.snapshot import find_collection
 from kwallet_bridge.model import FolderName, Key, WalletName
 from kwallet_bridge.store import directory
@@ -18,6 +19,7 @@ from kwallet_bridge.store.memory import MemoryBackend
 from kwallet_bridge.store.wallets import WalletsChanged, WalletState
 
 if TYPE_CHECKING:
+    from kwallet_bridge.store.port import CollectionId
     from kwallet_bridge.store.wallets import StoreEvent
 
 W = WalletName("kdewallet")
@@ -236,3 +238,24 @@ async def test_who_migrates_finds_the_default_wallet_as_who_serves(labels: list[
     if found is not None:
         await store.write(W, FolderName("f"), Key("k"), password("x"))
         assert memory.dump(found)
+
+
+async def test_an_older_answer_does_not_hide_that_a_wallet_was_locked_since(
+    memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unlocked for us, locked by somebody else, listed so: then the answer to our call arrives."""
+    (box,) = await memory.collections()
+    memory.set_locked(box.id, locked=True)
+    store = EntryStore(memory)
+    assert await store.wallet_state(W) is WalletState.LOCKED
+    unlock = memory.unlock
+
+    async def answer_late(collection: CollectionId, *, window_id: str = "") -> None:
+        await unlock(collection, window_id=window_id)
+        memory.set_locked(collection, locked=True)
+        await store.list_wallets()
+
+    monkeypatch.setattr(memory, "unlock", answer_late)
+    with contextlib.suppress(StoreLockedError):
+        await store.unlock(W)
+    assert await store.wallet_state(W) is WalletState.LOCKED
