@@ -6,6 +6,8 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -141,6 +143,49 @@ def test_the_index_names_every_page() -> None:
     index = ROOT / "docs/README.md"
     linked = {(index.parent / link).resolve() for link in _LINK.findall(index.read_text("utf-8"))}
     assert {page for page in PAGES if page.parent != ROOT} - linked == {index}
+
+
+def bare_clone(folder: Path) -> dict[str, str]:
+    """Put the developer's command where no Debian package is, its tools set up and silent."""
+    programs = folder / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name in ("ruff", "mypy", "lint-imports", "codespell", "reuse", "python"):
+        (programs / name).write_text('#!/bin/sh\necho "${0##*/} $*"\n')
+        (programs / name).chmod(0o755)
+    for name in ("dev", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    path = folder / "path"
+    path.mkdir()
+    for name in ("sh", "cat", "cksum", "dirname", "sort", "tr", "id"):
+        (path / name).symlink_to(shutil.which(name) or name)
+    with (folder / "pyproject.toml").open("rb") as project:
+        stamp = subprocess.run(["cksum"], stdin=project, stdout=subprocess.PIPE, check=True).stdout
+    (folder / ".venv/stamp").write_bytes(stamp)
+    return {"PATH": str(path), "HOME": str(folder)}
+
+
+@pytest.mark.parametrize(
+    ("words", "goes"),
+    [
+        (["tests/unit"], True),
+        (["-x", "tests/unit/test_text.py"], True),
+        ([], False),
+        (["-x"], False),
+        (["tests/gui"], False),
+        (["tests/unit", "tests/gui"], False),
+    ],
+)
+def test_unit_tests_are_run_without_any_debian_package(
+    tmp_path: Path, words: list[str], *, goes: bool
+) -> None:
+    """The developer's command asks for providers only where tests want them."""
+    env = bare_clone(tmp_path)
+    done = subprocess.run(
+        [tmp_path / "dev", "test", *words], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (0 if goes else 1)
+    assert (f"python -m pytest -q {' '.join(words)}" in done.stdout) is goes
+    assert ("Missing; the Debian packages" in done.stderr) is not goes
 
 
 def test_a_word_has_one_meaning() -> None:
