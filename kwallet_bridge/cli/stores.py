@@ -168,6 +168,8 @@ class StoreOpener:
         store = EntryStore(backend, settings)
 
         def is_text(collection: CollectionId) -> bool | None:
+            if not backend.quirks.text_is_a_line:
+                return False  # another provider's collection may have the name of such a file
             # Behind another address may be another person's or another home's provider.
             seen = None if address else is_text_keyring(collection, os.environ)
             return seen if backend.provider_kind == "gnome-keyring" else bool(seen)

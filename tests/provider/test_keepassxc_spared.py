@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,22 @@ async def _count(bus: PrivateBus) -> int:
         return sum(len(folder) for folder in (await read_everything(opened)).values())
     finally:
         await opened.close()
+
+
+def test_a_file_that_gnome_keyring_left_says_nothing_of_a_database(bus: PrivateBus) -> None:
+    """Nobody is told that an encrypted database is none because a text file has its name."""
+    export = bus.home / "export.xml"
+    export.write_text(
+        '<wallet name="kdewallet"><folder name="f"><password name="k">v</password></folder></wallet>'
+    )
+    with Xvfb(bus) as display, KeePassXC(bus, display) as peer:
+        # A collection is called after the database's file, as gnome-keyring's are after theirs.
+        left = Path(bus.env["XDG_DATA_HOME"], f"keyrings/{peer.database.stem}.keyring")
+        left.parent.mkdir(parents=True, exist_ok=True)
+        left.write_text("[keyring]\ndisplay-name=x\n")
+        done = bus.run([*COMMAND, str(export)], check=False)
+    (told,) = json.loads(done.stdout)["wallets"]
+    assert (done.returncode, told["verified"], told["warnings"]) == (0, 1, [])
 
 
 @pytest.mark.timeout(200)
