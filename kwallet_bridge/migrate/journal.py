@@ -120,7 +120,7 @@ class Records:
     runs: dict[str, RunRecord] = field(default_factory=dict)
     coverage: list[Coverage] = field(default_factory=list)
     moved_away: set[tuple[str, WalletName]] = field(default_factory=set)
-    """Destinations, and wallets that a person had moved from there to another store."""
+    """Destinations, and wallets that a person had moved from there and that never came back."""
 
     def move_away(self, destination: str, wallet: WalletName) -> None:
         """Count nothing of a wallet as covered by a store that its entries leave."""
@@ -469,7 +469,9 @@ def _apply(records: Records, line: Mapping[str, object]) -> None:
             sources, store = tuple(str(text) for text in origin), str(line.get("store", ""))
             records.runs[name] = RunRecord(name, at, to, sources, version=version, store=store)
         case {"type": "covered"}:
-            records.coverage.append(Coverage.from_line(line))
+            covered = Coverage.from_line(line)
+            records.coverage.append(covered)
+            records.moved_away.discard((covered.destination, covered.file.wallet))
         case {"type": "moved-away", "to": str(to), "wallet": str(wallet)}:
             records.move_away(to, WalletName(wallet))
         case {"type": "end", "run": str(name), "state": str(state), "at": int(at)}:

@@ -209,6 +209,9 @@ def test_a_wallet_that_was_moved_on_to_another_store_is_pending(data_home: Path)
     assert one.expectation.holds(FOLDER, KEY)
     _move(path)
     assert _why() == []
+    place_wallet(data_home, {**CONTENT, "More": {"a": "b"}})
+    (one,) = _pending()
+    assert (one.why, one.undone) == (Why.NOT_MOVED, False)
 
 
 def test_runs_of_the_first_journals_count(data_home: Path) -> None:
