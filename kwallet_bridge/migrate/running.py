@@ -63,17 +63,21 @@ class RunningDaemon:
 
         Raises:
             StoreLockedError: The person or the daemon's settings refused.
-            StoreUnavailableError: The daemon went away.
+            StoreUnavailableError: The daemon went away, or the wallet was closed meanwhile.
         """
         try:
             handle = await self._open(wallet, None)
             try:
                 names = _list(await self._ask("folderList", "is", handle, _APPID))
                 folders = [await self._read_folder(handle, str(name)) for name in names]
+                # To a handle that is closed it answers with nothing, and with no error.
+                whole = await self._ask("isOpen", "i", handle)
             finally:
                 await self._ask("close", "ibs", handle, False, _APPID)
         except BusError as error:
             raise StoreUnavailableError("the running kwalletd stopped answering") from error
+        if not whole:
+            raise StoreUnavailableError("the running kwalletd closed the wallet while it was read")
         return Wallet(wallet, tuple(folders))
 
     async def _open(self, wallet: WalletName, patience: float | None) -> int:

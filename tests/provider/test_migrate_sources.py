@@ -13,6 +13,10 @@ from support.paths import ROOT
 from support.peers import Bridge, GnomeKeyring, Kwalletd
 from support.private_bus import PrivateBus, private_bus
 
+from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.errors import StoreUnavailableError
+from kwallet_bridge.migrate.running import RunningDaemon
+from kwallet_bridge.model import WalletName
 from kwallet_bridge.qtstream import encode_map
 
 if TYPE_CHECKING:
@@ -70,6 +74,42 @@ def test_a_running_kwalletd_is_read(bus: PrivateBus, kwalletd: Kwalletd) -> None
     for key, text in (("mail", "pä$$"), ("*", "wild"), ("blob", "AP8="), ("map", '{"a":"b"}')):
         shown = bus.run(["secret-tool", "lookup", "server", "F", "user", key]).stdout
         assert shown == text
+
+
+class ClosedMeanwhile(RunningDaemon):
+    """A kwalletd whose wallet a person closes right before a call of ours."""
+
+    member = ""
+
+    async def _ask(
+        self,
+        member: str,
+        signature: str = "",
+        *body: object,
+        timeout: float | None = 25.0,  # noqa: ASYNC109
+    ) -> object:
+        if member == self.member:
+            await super()._ask("close", "sb", "kdewallet", True)
+        return await super()._ask(member, signature, *body, timeout=timeout)
+
+
+@pytest.mark.parametrize("member", ["folderList", "entryList", "readEntry", "entryType"])
+async def test_a_wallet_that_is_closed_while_it_is_read_is_not_taken_for_a_smaller_one(
+    bus: PrivateBus, kwalletd: Kwalletd, member: str
+) -> None:
+    """To a handle that is closed kwalletd answers with nothing, and with no error."""
+    assert kwalletd.process is not None
+    connection = await BusConnection.connect(bus.address)
+    daemon = ClosedMeanwhile(connection, "kwalletd5")
+    try:
+        whole = await daemon.read_wallet(WalletName("kdewallet"))
+        assert sum(len(folder.entries) for folder in whole.folders) == 5
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ClosedMeanwhile, "member", member)
+            with pytest.raises(StoreUnavailableError, match="closed"):
+                await daemon.read_wallet(WalletName("kdewallet"))
+    finally:
+        connection.close()
 
 
 def test_kwalletd_saves_before_its_file_is_read(bus: PrivateBus, kwalletd: Kwalletd) -> None:
