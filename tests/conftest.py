@@ -31,6 +31,12 @@ def _nothing_blocks() -> Iterator[None]:
     assert not blocking.take_found()
 
 
+@pytest.fixture(autouse=True)
+def _stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no command that a test runs in this process harden it, mask and all, for later tests."""
+    monkeypatch.setattr("kwallet_bridge.cli.main.harden", lambda **_: None)
+
+
 @pytest.fixture
 def bus() -> Iterator[PrivateBus]:
     """A private bus with a scratch home."""

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
 import resource
 import subprocess
@@ -9,7 +11,7 @@ import sys
 import pytest
 from support.paths import ROOT
 
-from kwallet_bridge.cli.main import COMMANDS
+from kwallet_bridge.cli.main import COMMANDS, run
 
 PROBE = """\
 import mmap, subprocess, sys
@@ -110,3 +112,16 @@ def test_what_was_shown_for_a_moment_is_closed_again() -> None:
         [sys.executable, "-c", GLANCE], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["1", "1", "1", "0", "0"]
+
+
+def test_a_command_run_by_a_test_leaves_the_tests_process_alone() -> None:
+    """Its mask would make the folders of later tests private, and its limits end their children."""
+    libc = ctypes.CDLL(None)
+    mask = os.umask(0o022)
+    try:
+        before = libc.prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE)
+        run(["inspect", "/nonexistent/a.kwl"])
+        assert (libc.prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE)) == before
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(mask)
