@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 import traceback
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from kwallet_bridge.wire.lanes import Lanes
 from kwallet_bridge.wire.observed import OK, REFUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from kwallet_bridge.bus.incoming import IncomingCall
     from kwallet_bridge.wallet.contents import Contents
@@ -37,12 +38,15 @@ if TYPE_CHECKING:
     from kwallet_bridge.wire.calls import Call
     from kwallet_bridge.wire.peers import Peers
 
+    Work = Callable[[], Coroutine[Any, Any, None]]
+
 _INTERFACES = (INTERFACE, "")
 _REFUSALS = (HandleError, AccessDeniedError, WalletDisabledError)
 """What kwalletd refuses too. A collection that is not found behind a good handle is no refusal: it
 may be hidden, and "absent" would have Chromium make a new key."""
 _NEVER_ANSWERED = (ElsewhereError, HandleEndedError)
 """What is an error from every call: -1 or False may mean that something is not there."""
+_REREADS = "reconfigure"
 _MARK = "\ufeff"
 LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
@@ -62,7 +66,10 @@ class _Bound:
     names: tuple[int, ...]
     """Which arguments are names: all strings but a password."""
     waits: bool
-    """Whether the call waits for the peer's earlier ones; opens do not, a person may be slow."""
+    """Whether the call waits for the peer's earlier ones; opens do not, a person may be slow.
+
+    But for settings that are read again: what an open may do stands in them.
+    """
 
 
 class Dispatcher:
@@ -81,6 +88,7 @@ class Dispatcher:
         self._quota = quota
         self.lanes = Lanes(loop, quota)
         self._peers = peers
+        self._rereading: Counter[str] = Counter()
         self.observer: Callable[[IncomingCall, float, str], None] | None = None
         """Told of each answered call: the call, its seconds, and its outcome in a word."""
         self._rows = {(row.member, row.signature): _bind(row, service, contents) for row in CALLS}
@@ -104,12 +112,46 @@ class Dispatcher:
         def work() -> Any:
             return self._run(bound, call)
 
-        if bound.waits:
+        if call.member == _REREADS:
+            taken = self._enter_reread(call, work)
+        elif bound.waits:
             taken = self.lanes.enter(call.sender, work, call.body)
+        elif call.sender in self._rereading:
+            taken = self.lanes.enter(call.sender, self._start_free(call, work), call.body)
         else:
             taken = self.lanes.run_free(call.sender, work)
         if not taken:
             self._refuse_flood(call)
+
+    def _enter_reread(self, call: IncomingCall, work: Work) -> bool:
+        """Enter a call that has settings read again, for which the peer's later opens wait too."""
+        peer = call.sender
+        self._rereading[peer] += 1
+
+        def end() -> None:
+            self._rereading[peer] -= 1
+            if not self._rereading[peer]:
+                del self._rereading[peer]
+
+        async def run() -> None:
+            try:
+                await work()
+            finally:
+                end()
+
+        taken = self.lanes.enter(peer, run, call.body)
+        if not taken:
+            end()
+        return taken
+
+    def _start_free(self, call: IncomingCall, work: Work) -> Work:
+        """Begin an open in its turn; nothing waits for its end."""
+
+        async def run() -> None:
+            if not self.lanes.run_free(call.sender, work):
+                self._refuse_flood(call)
+
+        return run
 
     def _refuse_flood(self, call: IncomingCall) -> None:
         call.fail(LIMITS_EXCEEDED, "too many of your calls are waiting")

@@ -9,6 +9,7 @@ from dbus_fast import Message
 from support.services import Served
 
 from kwallet_bridge.bus.incoming import FAILED, UNKNOWN_METHOD, IncomingCall
+from kwallet_bridge.config import Settings
 from kwallet_bridge.errors import (
     BridgeError,
     ElsewhereError,
@@ -169,3 +170,31 @@ async def test_a_flood_is_refused_by_name(caplog: pytest.LogCaptureFixture) -> N
     await dispatcher.lanes.drain()
     assert [sent.reply_serial for sent in line.sent[3:]] == [1, 2, 3]
     await world.service.stop()
+
+
+@pytest.mark.parametrize("before", [0, 1])
+async def test_calls_behind_a_reconfigure_meet_the_new_settings(before: int) -> None:
+    """As with kwalletd: the peer's own open too, even while the reading waits for its turn."""
+    world = Served(settings=Settings(enabled=False))
+    world.backend.add_collection("kdewallet")
+    dispatcher = _dispatcher(world)
+    world.settings = Settings(enabled=True)
+    line = _Line()
+    gate = asyncio.get_running_loop().create_future()
+    if before:
+        dispatcher.lanes.enter(":1.5", lambda: _wait(gate))
+    dispatcher.handle(_call(line, 7, "reconfigure", ""))
+    dispatcher.handle(_call(line, 8, "open", "sxs", "kdewallet", 0, "app"))
+    dispatcher.handle(_call(line, 9, "isEnabled", ""))
+    gate.set_result(None)
+    await dispatcher.lanes.drain()
+    answers = {message.reply_serial: message.body for message in line.sent}
+    assert answers[7] == []
+    assert answers[8][0] > 0
+    assert answers[9] == [True]
+    # Nothing is left behind that would have later opens wait.
+    assert not dispatcher._rereading
+
+
+async def _wait(gate: asyncio.Future[None]) -> None:
+    await gate
