@@ -34,6 +34,8 @@ class RunningDaemon:
 
     bus: Bus
     generation: str
+    owner: str
+    """The unique name of the process that was looked at: the well-known one may change hands."""
 
     async def list_wallets(self) -> list[WalletName]:
         """List its wallets."""
@@ -111,9 +113,9 @@ class RunningDaemon:
         *body: object,
         timeout: float | None = 25.0,  # noqa: ASYNC109
     ) -> object:
-        name, path = f"org.kde.{self.generation}", f"/modules/{self.generation}"
+        path = f"/modules/{self.generation}"
         reply = await self.bus.call(
-            name, path, _INTERFACE, member, signature, body, timeout=timeout, auto_start=False
+            self.owner, path, _INTERFACE, member, signature, body, timeout=timeout, auto_start=False
         )
         return reply[0] if reply else None
 
@@ -122,12 +124,12 @@ async def find_daemon(bus: Bus) -> RunningDaemon | None:
     """Find a kwalletd of KDE's that runs; our own daemon under its names is none."""
     for generation in GENERATIONS:
         try:
-            owner = await _ask_bus(bus, "GetNameOwner", f"org.kde.{generation}")
-            process = await _ask_bus(bus, "GetConnectionUnixProcessID", str(owner))
+            owner = str(await _ask_bus(bus, "GetNameOwner", f"org.kde.{generation}"))
+            process = await _ask_bus(bus, "GetConnectionUnixProcessID", owner)
         except BusReplyError:
             continue
         if _program(process) in _KDES_PROGRAMS:
-            return RunningDaemon(bus, generation)
+            return RunningDaemon(bus, generation, owner)
     return None
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_SIZE = 256 << 20
+_DEEPEST = 4
 
 NO_BASE64 = "its value is no base64"
 NO_TEXT = "it has bytes that are no text in the file's encoding"
@@ -146,6 +147,8 @@ class _Builder:
         self._item: _Item | None = None
         self._items: list[_Item] = []
         self._unread: list[Unread] = []
+        self._counted = (0, 1)
+        """A place of the data, and its line: counted on from there, not from the beginning."""
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Begin an element; tags count without case, as KWalletManager reads them."""
@@ -233,7 +236,9 @@ class _Builder:
                 self._stack[-1].why = self._stack[-1].why or element.why
 
     def _note(self, folder: str | None, key: str, element: _Element) -> None:
-        line = self._mended.line_of(element.start)
+        place, line = self._counted
+        line += self._mended.count_lines(place, element.start)
+        self._counted = (element.start, line)
         self._unread.append(Unread(folder, key, line, element.why))
 
     def finish(self) -> Export:
@@ -252,7 +257,9 @@ class _Builder:
         return Export(wallet, items, tuple(self._unread))
 
     def _path(self) -> list[str]:
-        return [element.tag for element in self._stack]
+        """Name the elements that we are in; none where we are deeper than anything that counts."""
+        deep = len(self._stack) > _DEEPEST
+        return [] if deep else [element.tag for element in self._stack]
 
     def _add(self, key: str, kind: EntryType, value: bytes) -> None:
         """Add an entry, unless something in it or around it cannot be read."""

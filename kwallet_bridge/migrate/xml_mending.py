@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _DECLARATION: Final = re.compile(rb"\s*(?:\xef\xbb\xbf)?\s*<\?xml\b[^>]*\?>")
 _ENCODING: Final = re.compile(rb"\bencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _WIDE: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_RAW_NAME: Final = re.compile(r'(<(?:wallet|folder) name=")(.*)(">)$', re.MULTILINE)
+# The look ahead keeps it linear: without, each tag of a line that ends otherwise reads it to its end.
+_RAW_NAME: Final = re.compile(r'^(?=.*">$)(.*?<(?:wallet|folder) name=")(.*)(">)$', re.MULTILINE)
 _REFERENCE: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9A-Fa-f]+);)")
 _KNOWN: Final = "wallet|folder|password|stream|map|mapentry|item|secret|attributes|attribute"
 _STRAY: Final = re.compile(rf"<(?!/?(?:{_KNOWN})\b|[!?])", re.IGNORECASE)
@@ -90,8 +91,12 @@ class Mended:
 
     def line_of(self, offset: int) -> int:
         """Tell the document's line of a place in the data, counted from 1."""
-        before = self.data[:offset]
-        return 1 + before.count(b"\n") + before.count(f"{self.mark}000a".encode())
+        return 1 + self.count_lines(0, offset)
+
+    def count_lines(self, start: int, end: int) -> int:
+        """Count the document's lines that end between two places in the data."""
+        mark = f"{self.mark}000a".encode()
+        return self.data.count(b"\n", start, end) + self.data.count(mark, start, end)
 
 
 def mend(data: bytes) -> Mended | None:

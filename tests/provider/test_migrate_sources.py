@@ -100,7 +100,8 @@ async def test_a_wallet_that_is_closed_while_it_is_read_is_not_taken_for_a_small
     """To a handle that is closed kwalletd answers with nothing, and with no error."""
     assert kwalletd.process is not None
     connection = await BusConnection.connect(bus.address)
-    daemon = ClosedMeanwhile(connection, "kwalletd5")
+    owner = await connection.name_owner("org.kde.kwalletd5")
+    daemon = ClosedMeanwhile(connection, "kwalletd5", owner)
     try:
         whole = await daemon.read_wallet(WalletName("kdewallet"))
         assert sum(len(folder.entries) for folder in whole.folders) == 5

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 import pytest
 from hypothesis import example, given
@@ -208,3 +209,30 @@ def test_a_reference_to_the_private_use_area_is_its_character(reference: str) ->
     text = f'<wallet name="w"><folder name="f">{password}</folder></wallet>'
     export = read_export(text.encode(), fallback_name="x")
     assert _flat(export) == {"f": {"k": (1, encode_string("\ue0000041\x01"))}}
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    ("hostile", "unread"),
+    [
+        pytest.param('<folder name="' * 150_000, None, id="tags that do not end"),
+        pytest.param(
+            '<wallet name="w">\n<folder name="f">\n'
+            + '<stream name="k">!</stream>\n' * 150_000
+            + "</folder></wallet>",
+            150_000,
+            id="entries that cannot be read",
+        ),
+        pytest.param("<wallet>" + "<a>" * 150_000 + "</a>" * 150_000 + "</wallet>", 0, id="depth"),
+    ],
+)
+def test_a_hostile_file_takes_no_more_time_than_its_size(hostile: str, unread: int | None) -> None:
+    """A few megabytes are read or refused in seconds, whatever they hold."""
+    begun = time.process_time()
+    if unread is None:
+        with pytest.raises(MalformedError):
+            read_export(hostile.encode(), fallback_name="x")
+    else:
+        export = read_export(hostile.encode(), fallback_name="x")
+        assert [one.line for one in export.unread] == [*range(3, 3 + unread)]
+    assert time.process_time() - begun < 30
