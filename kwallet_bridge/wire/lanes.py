@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from kwallet_bridge.shared import Turn
 from kwallet_bridge.wallet.quota import CALL_WEIGHT, OPEN_WEIGHT
 from kwallet_bridge.wire.eager import Drive, step
 
@@ -104,6 +105,7 @@ class Lanes:
 
     def _advance(self, lane: Hashable) -> None:
         queue = self._waiting[lane]
+        turn = Turn()
         for _ in range(_BATCH):
             if not queue:
                 del self._waiting[lane]
@@ -113,4 +115,6 @@ class Lanes:
             self._quota.give(lane, weight)
             if self._drive(lane, work):
                 return
+            if turn.is_over:
+                break
         self._loop.call_soon(self._advance, lane)  # others have a turn in between

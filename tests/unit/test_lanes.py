@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -227,3 +228,29 @@ async def test_opens_and_calls_count_together() -> None:
     gate.set()
     await lanes.drain()
     assert lanes.run_free("a", wait)
+
+
+async def test_calls_that_take_long_give_others_their_turn_between_them() -> None:
+    """A flood of one peer's dearest calls holds up another peer by one of them, not by many."""
+    loop = asyncio.get_running_loop()
+    lanes = Lanes(loop, Quota())
+    first = loop.create_future()
+    done: list[str] = []
+
+    async def begin() -> None:
+        await first
+
+    async def work() -> None:
+        begun = time.monotonic()
+        while time.monotonic() < begun + 0.006:
+            pass  # as a long pattern is parted, without waiting for anybody
+        done.append("dear")
+
+    lanes.enter("one", begin)
+    for _ in range(8):
+        lanes.enter("one", work)
+    first.set_result(None)
+    first.add_done_callback(lambda _: loop.call_soon(done.append, "other"))
+    await lanes.drain()
+    assert done.count("dear") == 8
+    assert done.index("other") <= 2
