@@ -24,12 +24,13 @@ from kwallet_bridge.migrate.undo import MOVED
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from kwallet_bridge.migrate.journal import RunRecord
     from kwallet_bridge.migrate.moving import Copied
     from kwallet_bridge.migrate.run import Job
     from kwallet_bridge.model import WalletName
+    from kwallet_bridge.store.port import ItemId
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -95,13 +96,16 @@ def _move(
     source: StoreOpener, target: StoreOpener, copied: Sequence[Copied], run: RunRecord | None
 ) -> int:
     """Remove what was copied; gives the number of items. A failure is kept in the first job."""
+    if not any(one.arrived for one in copied):
+        return 0
+    gone: list[ItemId] = []
     try:
         asyncio.run(_ensure_apart(source, target, copied))
         _note_moved(run, source.spec, {one.wallet for one in copied if one.arrived})
-        return asyncio.run(_remove(source, copied))
+        asyncio.run(_remove(source, copied, gone.append))
     except BridgeError as error:
         copied[0].job.error = error
-        return 0
+    return len(gone)
 
 
 def _note_moved(run: RunRecord | None, origin: str, wallets: Collection[WalletName]) -> None:
@@ -113,6 +117,7 @@ def _note_moved(run: RunRecord | None, origin: str, wallets: Collection[WalletNa
     with open_journal(journal_path()) as journal:
         if run is not None:
             journal.end(journal.runs[run.id], MOVED)
+            run.state = MOVED
         left = {
             (one.destination, one.file.wallet)
             for one in journal.records.coverage
@@ -144,9 +149,11 @@ async def _ensure_apart(source: StoreOpener, target: StoreOpener, copied: Sequen
         await theirs.close()
 
 
-async def _remove(source: StoreOpener, copied: Sequence[Copied]) -> int:
+async def _remove(
+    source: StoreOpener, copied: Sequence[Copied], tell: Callable[[ItemId], None]
+) -> None:
     opened = await source.open()
     try:
-        return await remove_copied(opened, copied)
+        await remove_copied(opened, copied, tell)
     finally:
         await opened.close()

@@ -17,7 +17,7 @@ from kwallet_bridge.migrate.report import (
     describe_undo,
 )
 from kwallet_bridge.migrate.rows import Action, Outcome
-from kwallet_bridge.migrate.undo import Undone
+from kwallet_bridge.migrate.undo import MOVED, Undone
 from kwallet_bridge.text import printable
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def print_jobs(
         say(f"{source} was not read: {error}")
     if run is not None and run.is_open:
         say(CUT_OFF.format(run.id))
-    elif removed:
+    elif removed or (run is not None and run.state == MOVED):
         say(f"{removed} removed from the source; copy back to undo this")
     elif run is not None:
         say(f"To take this back: kwallet-bridge migrate --undo {run.id}")

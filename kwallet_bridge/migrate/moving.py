@@ -21,8 +21,8 @@ from kwallet_bridge.store import codec
 from kwallet_bridge.store.port import DEFAULT_ALIAS, ItemSecret, NewItem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Collection as AnyCollection
-    from collections.abc import Mapping, Sequence
 
     from kwallet_bridge.migrate.rows import Result
     from kwallet_bridge.store.port import Collection, CollectionId, ItemBackend, ItemId, ItemInfo
@@ -120,10 +120,13 @@ async def _ensure_unlocked(backend: ItemBackend, collection: CollectionId) -> No
         await backend.unlock(collection)
 
 
-async def remove_copied(opened: OpenStore, copied: Sequence[Copied]) -> int:
+async def remove_copied(
+    opened: OpenStore, copied: Sequence[Copied], tell: Callable[[ItemId], None] = lambda _: None
+) -> int:
     """Remove from the source every item whose copy was verified and that is still the same.
 
-    An id that means another item by now fails that comparison.
+    An id that means another item by now fails that comparison. ``tell`` is told of each that is
+    gone.
     """
     removed = 0
     for one in copied:
@@ -137,6 +140,7 @@ async def remove_copied(opened: OpenStore, copied: Sequence[Copied]) -> int:
         for item in _find_unchanged(one, arrived, infos, secrets):
             await opened.backend.delete_item(item)
             removed += 1
+            tell(item)
     return removed
 
 

@@ -12,19 +12,32 @@ from support.keyrings import PASSWORD, keyring_bytes
 from support.migration import Scene
 
 from kwallet_bridge.cli.main import run
-from kwallet_bridge.errors import StorePasswordError, StoreRefusedError, UsageError
+from kwallet_bridge.errors import (
+    StorePasswordError,
+    StoreRefusedError,
+    StoreUnavailableError,
+    UsageError,
+)
 from kwallet_bridge.keyringfile import box
+from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.keyringfile.format import encode_keyring, parse_keyring
+from kwallet_bridge.migrate import moving
+from kwallet_bridge.migrate import run as migrate_run
 from kwallet_bridge.migrate.coverage import SourceFile, digest_content
 from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
 from kwallet_bridge.migrate.moving import Copied, ensure_apart, read_jobs, remove_copied
+from kwallet_bridge.migrate.rows import Outcome
 from kwallet_bridge.migrate.session import carry_out
+from kwallet_bridge.migrate.verify import MISSING
 from kwallet_bridge.model import WalletName
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.store.memory import MemoryBackend
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from kwallet_bridge.migrate.rows import Result
+    from kwallet_bridge.store.port import ItemId
 
 ENTRY = {"server": "f", "user": "k", "type": "plaintext", "xdg:schema": "org.qt.keychain"}
 ITEMS: list[tuple[str, dict[str, str], bytes, str]] = [
@@ -227,6 +240,60 @@ def test_nothing_is_moved_into_a_file_that_does_not_open(
         patch.setattr(box, "_create", mistaken)
         assert run(command) == StorePasswordError.exit_code
     assert {path: path.read_bytes() for path in tmp_path.glob("in/*.keyring")} == before
+
+
+def test_a_move_of_which_nothing_arrived_is_a_copy_that_can_be_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing was removed from the source, so taking it back removes no last copy."""
+    command = [*_file_scene(tmp_path, monkeypatch), "kdewallet", "--move"]
+
+    async def find_nothing(*seen: object) -> list[Result]:
+        results = seen[-1]
+        assert isinstance(results, list)
+        return [replace(one, outcome=Outcome.FAILED, reason=MISSING) for one in results]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate_run, "verify", find_nothing)
+        assert run(command) == 8
+    assert "To take this back" in capsys.readouterr().out
+    password = ("--to-password-file", str(tmp_path / "password"))
+    assert run(["migrate", *password, "--undo", "last"]) == 0
+    assert "removed" in capsys.readouterr().out
+
+
+def test_a_move_whose_source_changed_meanwhile_is_never_said_to_be_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing could be removed, but the run is a move all the same, and undo refuses it."""
+    command = [*_file_scene(tmp_path, monkeypatch), "kdewallet", "--move"]
+    monkeypatch.setattr(moving, "_find_unchanged", lambda *_: [])
+    assert run(command) == 0
+    shown = capsys.readouterr().out
+    assert "0 removed from the source" in shown
+    assert "To take this back" not in shown
+
+
+def test_a_move_that_is_stopped_says_how_much_it_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same command removes the rest."""
+    command = [*_file_scene(tmp_path, monkeypatch), "kdewallet", "--move"]
+    real, deletions = KeyringFileBackend.delete_item, iter(["the probe", "the first entry"])
+
+    async def delete(backend: KeyringFileBackend, item: ItemId) -> None:
+        if next(deletions, None) is None:
+            raise StoreUnavailableError("the disk is gone")
+        await real(backend, item)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyringFileBackend, "delete_item", delete)
+        assert run(command) == StoreUnavailableError.exit_code
+    shown = capsys.readouterr().out
+    assert "the disk is gone" in shown
+    assert "1 removed from the source" in shown
+    assert run(command) == 0
+    assert "1 removed from the source" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("move", [False, True])
