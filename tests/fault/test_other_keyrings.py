@@ -155,7 +155,8 @@ def test_another_default_wallet(
     store_key(bus, bridge)
     KeyringAdmin(bus.client()).create("second")
     settings = (bus.config / "kwalletrc").read_text(encoding="utf-8")
-    bus.write_config("kwalletrc", settings + "Default Wallet=second\n")
+    changed = settings.replace("[Wallet]\n", "[Wallet]\nDefault Wallet=second\n")
+    bus.write_config("kwalletrc", changed)
     bridge.start()
     for asynchronous in (False, True):
         assert start_browser(bus, asynchronous=asynchronous) == ""
