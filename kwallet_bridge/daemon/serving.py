@@ -54,21 +54,27 @@ class Serving:
 
     async def is_expected(self, patience: float) -> bool:  # noqa: ARG002  nobody is waited for
         """Tell whether an open may succeed."""
-        return await self.store.is_reachable()
+        return await self.store.is_reachable() and not await self.store.find_problem()
 
     async def wait(self, patience: float) -> None:
         """Wait for nothing."""
 
     async def announce(self) -> None:
-        """Tell the log what is waited for."""
+        """Tell the log what is waited for, or that every open fails."""
+        await self.store.find_problem()
 
     async def describe(self) -> StoreStatus:
         """Tell which store serves and why."""
-        return self._status(
+        status = self._status(
             kind=store_status.FILE,
             state=store_status.SERVING,
             path=os.fsencode(self._choice.path).decode("utf-8", "replace"),
         )
+        return await self._with_problem(status)
+
+    async def _with_problem(self, status: StoreStatus) -> StoreStatus:
+        problem = await self.store.find_problem()
+        return replace(status, state=store_status.UNUSABLE, problem=problem) if problem else status
 
     def _status(self, *, kind: str, state: str, program: str = "", path: str = "") -> StoreStatus:
         choice = self._choice
@@ -137,7 +143,8 @@ class ProviderServing(Serving):
 
     async def is_expected(self, patience: float) -> bool:
         """Tell whether the provider is there, can be started, or is still waited for."""
-        return await self._backend.is_reachable() or self._rest(patience) > 0
+        there = await self._backend.is_reachable() or self._rest(patience) > 0
+        return there and not await self.store.find_problem()
 
     def _rest(self, patience: float) -> float:
         """Give the seconds left of the time in which a session's programs start."""
@@ -162,6 +169,7 @@ class ProviderServing(Serving):
 
     async def announce(self) -> None:
         """Subscribe to the provider's coming, and tell the log if it is away."""
+        await super().announce()
         if not await self._backend.is_reachable():
             self._tell_waiting()
 
@@ -191,7 +199,9 @@ class ProviderServing(Serving):
             state=store_status.SERVING if there else store_status.WAITING,
             program=self._backend.provider_kind or self._choice.waits_for,
         )
-        return status if there else replace(status, problem=status.problem or self._absence())
+        if not there:
+            status = replace(status, problem=status.problem or self._absence())
+        return await self._with_problem(status)
 
     def _served(self) -> Served:
         made_by = self._choice.made_by

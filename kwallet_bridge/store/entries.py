@@ -90,6 +90,10 @@ class EntryStore:
         identity.attach(self._backend, self._finder)
         identity.default_wallet = WalletName(self._settings.default_wallet)
 
+    async def find_problem(self) -> str:
+        """Return why every open fails although the store can be reached; "" if nothing is wrong."""
+        return "" if self._identity is None else await self._identity.find_problem()
+
     def configure(self, settings: StoreSettings) -> None:
         """Use other settings from now on."""
         self._settings = settings

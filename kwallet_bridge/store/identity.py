@@ -10,13 +10,14 @@ What is noted follows the index, some seconds behind, in a worker thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from kwallet_bridge.errors import BridgeError, ElsewhereError, StateError
+from kwallet_bridge.errors import BridgeError, ElsewhereError, StateError, StoreLockedError
 from kwallet_bridge.model import FolderName, Key, WalletName
 from kwallet_bridge.shared import SharedRun, join_or_start
 from kwallet_bridge.statefile import load, update
@@ -38,6 +39,7 @@ from kwallet_bridge.store.note import (
     put_note,
     read_notes,
 )
+from kwallet_bridge.store.rows import row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,8 +52,12 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.port import CollectionId, ItemBackend
     from kwallet_bridge.store.site import Finder, Site
 
+    _Names = dict[FolderName, set[Key]]
+
 DELAY: Final = 2.0
 """Seconds by which the note is behind what is served."""
+_PORTION: Final = 64
+"""Items that are read for the note at once, so that programs' questions come in between."""
 _DEFAULT: Final = "default wallet: "
 """Before the name of the default wallet in what a collection was proven to be."""
 
@@ -75,6 +81,8 @@ class _Watched:
     wallet: WalletName
     mark: str = ""
     markable: bool = True
+    whole: bool = False
+    """Whether everything in it was looked at once, not only what programs asked about."""
     noted: KnownNames | None = None
     timer: asyncio.TimerHandle | None = None
 
@@ -101,6 +109,8 @@ class Identity:
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
         self._later: asyncio.TimerHandle | None = None
+        self._problem: str | None = None
+        """Why the state file cannot be used, "" if it can; None before it was read."""
         self._finder: Finder
         self._backend: ItemBackend
         self.default_wallet = WalletName("")
@@ -165,18 +175,12 @@ class Identity:
 
     async def _digests(self, site: Site, state: State) -> Mapping[str, AbstractSet[str]]:
         rows, _ = await self._finder.find_all(site)
-        names: dict[FolderName, set[Key]] = {}
+        names: _Names = {}
         for row in rows:
             if row.key is not None:
                 names.setdefault(row.folder, set()).add(row.key)
 
-        def work() -> dict[str, AbstractSet[str]]:
-            return {
-                digest_name(state, folder): {digest_name(state, key) for key in keys}
-                for folder, keys in names.items()
-            }
-
-        return await asyncio.to_thread(work)
+        return await asyncio.to_thread(_digest, state, names)
 
     async def require_unexpected(self, wallet: WalletName) -> None:
         """Refuse to make a wallet anew that was kept in a collection which is not there.
@@ -344,11 +348,31 @@ class Identity:
 
     async def _settle(self, watched: _Watched) -> None:
         site = watched.site
-        if not (site.ended or watched.mark) and watched.markable and _holds_keys(site):
+        others: _Names = {}
+        if not (site.ended or watched.whole):
+            others = await self._list_others(site)
+            watched.whole = True
+        if not (site.ended or watched.mark) and watched.markable and (others or _holds_keys(site)):
             await self._mark(watched)
         names = site.index.known_names()
-        if not site.ended and names != watched.noted:
-            await self._note(watched, names)
+        if not site.ended and (others or names != watched.noted):
+            await self._note(watched, names, others)
+
+    async def _list_others(self, site: Site) -> _Names:
+        """Name the entries that no program asked about yet: another collection lacks them too."""
+        others: _Names = {}
+        found = await self._finder.search_readable(site, {})
+        unknown = [item for item in found if item not in site.index.rows]
+        for start in range(0, len(unknown), _PORTION):
+            part = unknown[start : start + _PORTION]
+            try:
+                infos = await self._finder.read_items(site, part, unlock=False)
+            except StoreLockedError:
+                continue  # nobody is asked for the sake of a note
+            for row in map(row_of, infos.values()):
+                if row is not None and row.key is not None:
+                    others.setdefault(row.folder, set()).add(row.key)
+        return others
 
     async def _mark(self, watched: _Watched) -> None:
         """Give a collection its mark; one that it has from elsewhere is as good."""
@@ -366,12 +390,15 @@ class Identity:
             watched.mark = mark
         watched.noted = None
 
-    async def _note(self, watched: _Watched, names: KnownNames) -> None:
+    async def _note(
+        self, watched: _Watched, names: KnownNames, others: _Names | None = None
+    ) -> None:
         wallet, is_default = watched.wallet, watched.wallet == self.default_wallet
 
         def change(state: State) -> State:
             notes = read_notes(state, wallet, is_default=is_default)
-            before = replace(notes[0], places=join_places(note.places for note in notes))
+            noted = [*(note.places for note in notes), _digest(state, others or {})]
+            before = replace(notes[0], places=join_places(noted))
             places = before.learn(names, partial(digest_name, state))
             mark = watched.mark or next((note.mark for note in notes if note.mark), "")
             after = replace(before, mark=mark, places=places, undecided_since=0)
@@ -394,8 +421,25 @@ class Identity:
 
     # --- the state file -------------------------------------------------------------------------
 
+    async def find_problem(self) -> str:
+        """Return why no collection can be proven, so that every open fails; "" if they can be."""
+        if self._problem != "":
+            with contextlib.suppress(StateError):
+                await self._load()
+        return self._problem or ""
+
     async def _load(self) -> State:
-        return await asyncio.to_thread(load, self._path)
+        try:
+            state = await asyncio.to_thread(load, self._path)
+        except StateError as error:
+            if not self._problem:
+                _log.error(
+                    "opens fail: the state file cannot be used; kwallet-bridge doctor says why"
+                )
+            self._problem = str(error)
+            raise
+        self._problem = ""
+        return state
 
     async def _update(self, change: Callable[[State], State]) -> None:
         await asyncio.to_thread(update, self._path, change)
@@ -407,6 +451,13 @@ def _expect(state: State, places: Mapping[str, AbstractSet[str]], advice: str) -
         for folder, keys in places.items()
     }
     return NameDigests(lambda name: bytes.fromhex(digest_name(state, name)), folders, advice)
+
+
+def _digest(state: State, names: _Names) -> dict[str, AbstractSet[str]]:
+    return {
+        digest_name(state, folder): {digest_name(state, key) for key in keys}
+        for folder, keys in names.items()
+    }
 
 
 def _holds_keys(site: Site) -> bool:

@@ -248,6 +248,34 @@ def test_the_daemon_starts_over_a_state_file_it_cannot_use(
         assert read_key(client, client.open(appid="Chromium")) == OLD_KEY
 
 
+@pytest.mark.parametrize("damaged", ["before the daemon", "while it runs"])
+def test_a_named_store_needs_the_state_file_too(
+    bus: PrivateBus, keyring: GnomeKeyring, damaged: str
+) -> None:
+    """No collection can be proven without it: isEnabled and status say so, until it is mended."""
+    remember_key(bus, keyring)
+    keyring.start()
+    path = state_path(bus.env)
+    before = path.read_text()
+    if damaged == "before the daemon":
+        path.write_text("{")
+    with Bridge(bus), bus.client() as client:
+        if damaged == "while it runs":
+            assert client.ask("isEnabled").value is True
+            path.write_text("{")
+            assert client.ask("open", "sxs", "kdewallet", 0, "x").value == -1
+        assert client.ask("isEnabled").value is False
+        assert client.ask("open", "sxs", "kdewallet", 0, "x").value == -1
+        status = ask_status(client)
+        assert (status["kind"], status["state"]) == ("provider", "unusable")
+        assert str(path) in status["problem"]
+        path.write_text(before)
+        assert client.ask("isEnabled").value is True
+        assert read_key(client, client.open(appid="Chromium")) == OLD_KEY
+        assert ask_status(client)["state"] == "serving"
+    assert "the state file cannot be used" in bus.printed(sys.executable)
+
+
 def test_a_file_that_was_chosen_serves_beside_a_provider(
     bus: PrivateBus, gnome_keyring: GnomeKeyring, tmp_path: Path
 ) -> None:
