@@ -345,6 +345,7 @@ async def serve(options: Options) -> None:
         os.environ,
         served=lambda: store.destination,
         bus_address=options.bus_address or os.environ.get("DBUS_SESSION_BUS_ADDRESS", ""),
+        own=lambda: serving.keeps_wallet_files,
         changed=store.distrust,
     )
     await pending.refresh()

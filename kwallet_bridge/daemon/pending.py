@@ -81,16 +81,19 @@ class PendingWallets:
         *,
         served: Callable[[], str],
         bus_address: str = "",
+        own: Callable[[], bool] = lambda: False,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Know nothing before :meth:`refresh`.
 
         ``served`` names the store that serves as a migration's ``--to`` does, on the bus at
-        ``bus_address``. ``changed`` is called when something else is pending than before.
+        ``bus_address``. ``own`` says whether the files are that store's own.
+        ``changed`` is called when something else is pending than before.
         """
         self._environ = environ
         self._served = served
         self._bus_address = bus_address
+        self._own = own
         self._changed = changed
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
@@ -149,7 +152,7 @@ class PendingWallets:
             before, self._seen = self._seen, seen
             self._names = tuple(one.wallet for one in seen.pending)
         if seen.pending != before.pending:
-            if len(seen.pending) != len(before.pending):
+            if seen.pending and len(seen.pending) != len(before.pending):
                 _log.warning(
                     "%d wallet files of KDE's were not moved yet; calls on what is only there fail",
                     len(seen.pending),
@@ -157,6 +160,8 @@ class PendingWallets:
             self._changed()
 
     async def _look(self, before: _Seen) -> _Seen:
+        if self._own():
+            return _Seen(("the store's own",))
         work = partial(_look, before, self._environ, self._served(), self._bus_address)
         return await asyncio.get_running_loop().run_in_executor(None, work)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.daemon.choice import is_for
 from kwallet_bridge.errors import StateError, StoreUnavailableError
+from kwallet_bridge.secretservice.quirks import KEEP_WALLET_FILES
 from kwallet_bridge.statefile import Decision, MadeBy, State, StoreKind, update
 from kwallet_bridge.store.port import BackendGone
 from kwallet_bridge.wire import store_status
@@ -51,6 +52,11 @@ class Serving:
         self._state_path = state_path
         self._noted: Served | None = None
         self._unkept = ""
+
+    @property
+    def keeps_wallet_files(self) -> bool:
+        """Whether KDE's wallet files are the very place where this store keeps its entries."""
+        return False
 
     async def is_expected(self, patience: float) -> bool:  # noqa: ARG002  nobody is waited for
         """Tell whether an open may succeed."""
@@ -134,6 +140,11 @@ class ProviderServing(Serving):
         self._away_since = asyncio.get_running_loop().time()
         self._told = False
         backend.subscribe(self._hear)
+
+    @property
+    def keeps_wallet_files(self) -> bool:
+        """Whether the provider is KDE's own."""
+        return self._backend.provider_kind in KEEP_WALLET_FILES
 
     def _hear(self, event: BackendEvent) -> None:
         if isinstance(event, BackendGone):

@@ -87,5 +87,8 @@ ROWS: Final[Mapping[str, Quirks]] = {
 SAVE_IN_BACKGROUND: Final = frozenset({"keepassxc"})
 """Providers that may end when they are written to while they save: see ``resting.py``."""
 
+KEEP_WALLET_FILES: Final = frozenset({"ksecretd"})
+"""Providers whose own collections are the wallet files of KDE's folder: none waits to be moved."""
+
 COME_BY_THEMSELVES: Final = frozenset({"keepassxc"})
 """Providers that no activation file starts: who is started in their stead takes their name."""

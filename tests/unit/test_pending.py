@@ -512,6 +512,29 @@ async def test_half_a_value_is_no_value(data_home: Path) -> None:
     await world.stop()
 
 
+async def test_a_stores_own_files_wait_for_nothing(data_home: Path) -> None:
+    """Where ksecretd serves, KDE's wallet files are what it keeps; another provider has them to get."""
+    place_wallet(data_home, CONTENT)
+    own = True
+    changes: list[int] = []
+    pending = PendingWallets(
+        os.environ,
+        served=lambda: MEMORY,
+        own=lambda: own,
+        changed=lambda: changes.append(len(pending.wallets())),
+    )
+    await pending.refresh()
+    assert (pending.wallets(), pending.readable) == ((), True)
+    own = False
+    await pending.refresh()
+    assert pending.wallets() == (WALLET,)
+    own = True
+    await pending.refresh()
+    assert pending.wallets() == ()
+    assert changes == [1, 0]
+    pending.close()
+
+
 async def test_many_who_ask_at_once_share_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand opens of one client keep nobody's waiting behind a thousand looks at the disk."""
     pending = PendingWallets(os.environ, served=lambda: MEMORY)
