@@ -10,6 +10,7 @@ engine's own, whose contract is ``schedule_write(message, future)``.
 from __future__ import annotations
 
 import array
+import os
 import socket
 from collections import deque
 from typing import TYPE_CHECKING
@@ -55,7 +56,10 @@ class PatientWriter:
             data = memoryview(message._marshall(self._fds_allowed))  # noqa: SLF001  as above
             if len(data) > MAX_MESSAGE:
                 raise ValueError("the message is larger than the bus takes")
-            self._queue.append((data, list(message.unix_fds)))
+            # Copies: who sends may have closed its own by the time there is room, and a number that
+            # is used again would send another file.
+            fds = [os.dup(fd) for fd in message.unix_fds] if self._fds_allowed else []
+            self._queue.append((data, fds))
         if future is not None and not future.done():
             future.set_result(None)
         if not self._waiting:
@@ -73,6 +77,7 @@ class PatientWriter:
             while queue:
                 data, fds = queue[0]
                 sent = self._send(data, fds)
+                _close_all(fds)
                 if sent == len(data):
                     queue.popleft()
                 else:
@@ -83,6 +88,8 @@ class PatientWriter:
                 self._loop.add_writer(self._sock, self._write)
             return
         except OSError as error:
+            for _, unsent in queue:
+                _close_all(unsent)
             queue.clear()
             self._stop_waiting()
             self._bus._finalize(error)  # noqa: SLF001  as above
@@ -90,7 +97,7 @@ class PatientWriter:
         self._stop_waiting()
 
     def _send(self, data: memoryview, fds: list[int]) -> int:
-        if fds and self._fds_allowed:
+        if fds:
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))
             return self._sock.sendmsg([data], [rights])
         return self._sock.send(data)
@@ -99,3 +106,8 @@ class PatientWriter:
         if self._waiting:
             self._waiting = False
             self._loop.remove_writer(self._sock)
+
+
+def _close_all(fds: list[int]) -> None:
+    while fds:
+        os.close(fds.pop())
