@@ -173,8 +173,8 @@ def test_an_older_file_is_an_error_until_a_person_decides(scene: Scene) -> None:
 def test_a_file_lost_between_two_lives(scene: Scene, left: str) -> None:
     """A daemon that finds its file gone makes none: its note, its copy or the state file tells."""
     assert scene.write("w") == 0
-    data = scene.path.read_bytes()
     scene.bridge.stop()
+    data = scene.path.read_bytes()  # with the wallet's mark, which is written at the end
     copy = scene.path.with_name(scene.path.name + "~")
     kept = copy.read_bytes()
     scene.path.unlink()
