@@ -85,7 +85,7 @@ def _wanted() -> Contents:
     return entries_of(read_vector(vector))
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_killed_fifty_times_nothing_is_lost_or_doubled(
     bus: PrivateBus, gnome_keyring: GnomeKeyring
 ) -> None:

@@ -151,18 +151,24 @@ class StoreContract:
     async def test_nasty_texts_survive_a_restart(self, world: World) -> None:
         """Forty nasty texts, as passwords, in maps and as bytes, are what they were, each type too.
 
-        What a running provider gives back proves nothing: it may write what it cannot read.
+        What a running provider gives back proves nothing: it may write what it cannot read. One that
+        rewrites maps may refuse some of them, which then are not there.
         """
         made: dict[Key, Entry] = {}
         for number, text in enumerate(NASTY):
             made[Key(f"{number} password")] = password(text)
             made[Key(f"{number} map")] = text_map({text: text, "k": f"x{text}"})
             made[Key(f"{number} stream")] = stream(text.encode())
-        for key, entry in made.items():
-            await world.store.write(world.wallet, F, key, entry)
+        for key, entry in list(made.items()):
+            try:
+                await world.store.write(world.wallet, F, key, entry)
+            except ReadBackError:
+                assert entry.type is EntryType.MAP
+                assert world.unkept
+                del made[key]
         await world.restart()
         found = await world.store.read_many(world.wallet, F, lambda _key, _type: True)
-        assert {key: found.get(key) for key in made} == made
+        assert dict(found) == made
         types = await world.store.list_entries(world.wallet, F)
         assert dict(types) == {key: entry.type for key, entry in made.items()}
 
