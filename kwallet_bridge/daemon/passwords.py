@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -75,7 +74,7 @@ class PasswordAsker:
         if isinstance(typed, str):
             try:
                 return PasswordAnswer(Secret(base64.b64decode(typed, validate=True)))
-            except binascii.Error:
+            except ValueError:
                 return PasswordAnswer()
         decided = question.may_start_without and answer.get(DECISION) == START_WITHOUT
         return PasswordAnswer(start_without=decided)

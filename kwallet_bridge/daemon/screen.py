@@ -17,6 +17,7 @@ from kwallet_bridge.daemon.display import DISPLAYS
 from kwallet_bridge.question import SHOWN, UNAVAILABLE, parse_answer
 
 if TYPE_CHECKING:
+    from asyncio import StreamReader
     from asyncio.subprocess import Process
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
@@ -81,14 +82,18 @@ async def _converse(process: Process, line: str) -> Mapping[str, Any]:
     with suppress(ConnectionError):
         process.stdin.write(line.encode())
         await process.stdin.drain()
-    first = parse_answer(await process.stdout.readline())
+    first = await _read_answer(process.stdout)
     if not first.get(SHOWN):
         reason = first.get(UNAVAILABLE)
         if isinstance(reason, str):
             raise WindowUnavailableError(reason)
         raise WindowUnavailableError("the dialog ended before it could be seen")
+    return await _read_answer(process.stdout)
+
+
+async def _read_answer(output: StreamReader) -> Mapping[str, Any]:
     try:
-        return parse_answer(await process.stdout.readline())
+        return parse_answer(await output.readline())
     except ValueError:  # a line longer than any answer
         return {}
 

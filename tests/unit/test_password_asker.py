@@ -46,6 +46,7 @@ def _asker(windows: ScriptedDialogs) -> PasswordAsker:
         (UNLOCK, {"password": base64.b64encode(b"p\xc3\xa4 ").decode()}, b"p\xc3\xa4 "),
         (UNLOCK, {"password": ""}, b""),
         (UNLOCK, {"password": "no base64!"}, None),
+        (UNLOCK, {"password": "é"}, None),
         (UNLOCK, {"password": 3}, None),
         (UNLOCK, {"decision": "later"}, None),
         (UNLOCK, {"decision": "start-without"}, None),
@@ -104,3 +105,12 @@ async def test_a_window_that_cannot_be_shown_is_told_apart(tmp_path: Path, progr
     asker = PasswordAsker(Screen(_environ), [str(place)])
     with pytest.raises(WindowUnavailableError, match=r"why|ended before|cannot be started"):
         await asker.ask(UNLOCK)
+
+
+async def test_a_window_that_begins_with_an_endless_line_is_none(tmp_path: Path) -> None:
+    """What is no answer at all is a window that cannot be shown, not a fault of ours."""
+    program = tmp_path / "window"
+    program.write_text("#!/bin/sh\nhead -c 100000 /dev/zero\n")
+    program.chmod(0o755)
+    with pytest.raises(WindowUnavailableError):
+        await PasswordAsker(Screen(_environ), [str(program)]).ask(UNLOCK)
