@@ -26,6 +26,7 @@ from kwallet_bridge.errors import BridgeError, UsageError
 from kwallet_bridge.migrate import report, wishes
 from kwallet_bridge.migrate.discover import find_wallet_files
 from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
+from kwallet_bridge.migrate.noting import forget_undone
 from kwallet_bridge.migrate.pending import same_store
 from kwallet_bridge.migrate.rows import Policy
 from kwallet_bridge.migrate.run import Job
@@ -251,6 +252,7 @@ async def _end(args: argparse.Namespace) -> int:
                 print_confirmed(run, done, now=store.kind(), as_json=args.json)
                 return report.confirm_code(done)
             results = await undo_run(store.backend, journal, run, default_wallet=default)
+            await asyncio.to_thread(forget_undone, journal_path(), results)
             print_undo(run, results, now=store.kind(), as_json=args.json)
             return report.undo_code(results)
         finally:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import BridgeError, MigrationError, StoreError, WalletError
 from kwallet_bridge.migrate.coverage import find_gaps
 from kwallet_bridge.migrate.journal import Journal, RunRecord, open_journal
+from kwallet_bridge.migrate.noting import note_moved
 from kwallet_bridge.migrate.rows import Outcome
 from kwallet_bridge.migrate.run import (
     Job,
@@ -85,6 +87,14 @@ async def carry_out(jobs: Sequence[Job], orders: Orders) -> RunRecord | None:
             done = await _write(jobs, store, journal, run, orders.watcher)
         done = done and await _verify(jobs, orders)
         if done:
+            # First: what the journal says is covered no gate guards any more.
+            await asyncio.to_thread(
+                note_moved,
+                orders.journal,
+                orders.destination,
+                jobs,
+                default_wallet=store.default_wallet,
+            )
             journal.note_covered(orders.destination, run, _covered(jobs))
         if run is not None and done:
             journal.end(run, "finished")
