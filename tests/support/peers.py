@@ -25,16 +25,19 @@ SECRETS = "org.freedesktop.secrets"
 PASSWORD = "correct horse"
 SALT = bytes(range(56))
 KWALLETRC = """\
+[kwallet-bridge]
+Provider Wait=2
+
 [Wallet]
 First Use=false
 Prompt on Open=false
 Enabled=true
 Leave Open=true
-
-[kwallet-bridge]
-Provider Wait=2
 """
-"""Opens wait for a provider that is away; few tests are about that, and none has two minutes."""
+"""What a test adds belongs to KDE's group, which is the last.
+
+Opens wait for a provider that is away; few tests are about that, and none has two minutes.
+"""
 TRANSLATION_LAYER = """
 [KSecretD]
 Enabled=false

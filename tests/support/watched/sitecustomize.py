@@ -5,7 +5,8 @@ import os
 import sys
 from pathlib import Path
 
-if report := os.environ.get("KWB_BLOCKING_REPORT"):
+# A command that the daemon starts has a loop of its own, in which nobody else waits.
+if (report := os.environ.get("KWB_BLOCKING_REPORT")) and "daemon" in sys.orig_argv:
     sys.path.append(str(Path(__file__).parents[2]))
     from support.blocking import activate, is_available
 
