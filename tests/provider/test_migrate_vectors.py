@@ -184,6 +184,13 @@ def _over(peer: Peer) -> Ground:
 
 
 @contextlib.asynccontextmanager
+async def encrypted_keyring() -> AsyncIterator[Ground]:
+    """A gnome-keyring as it usually is, which encrypts its whole file anew at each write."""
+    with private_bus() as bus, GnomeKeyring(bus) as peer:
+        yield _over(peer)
+
+
+@contextlib.asynccontextmanager
 async def text_keyring() -> AsyncIterator[Ground]:
     """A gnome-keyring without a password."""
     with private_bus() as bus, GnomeKeyring(bus, password="") as peer:
@@ -240,6 +247,7 @@ async def keyring_file(*, for_oo7: bool) -> AsyncIterator[Ground]:
 
 
 GROUNDS: dict[str, Callable[[], AbstractAsyncContextManager[Ground]]] = {
+    "gnome-keyring": encrypted_keyring,
     "gnome-keyring as text": text_keyring,
     "keepassxc": keepassxc,
     "oo7 stand-in": oo7_stand_in,
