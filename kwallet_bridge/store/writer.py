@@ -119,7 +119,7 @@ class Writer:
 
     async def delete_marks(self, site: Site) -> None:
         """Delete what marks the collection as a wallet."""
-        for item in await self._finder.search(site, MARK_QUERY):
+        for item in await self._finder.search_readable(site, MARK_QUERY):
             await self._backend.delete_item(item)
 
     async def read_secrets(
