@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,9 @@ def pytest_configure() -> None:
     """Watch for calls that block the event loop; ``tests/unit/test_blocking.py`` needs it to."""
     if blocking.is_available():
         blocking.activate()
+    # A thousand clients at once are more than a session's usual soft limit of 1,024 files allows.
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, 4096)), most))
 
 
 @pytest.fixture(autouse=True)

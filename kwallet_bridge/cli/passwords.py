@@ -244,7 +244,10 @@ def _read_line(terminal: int, withdrawal: Withdrawal) -> bytes:
     withdrawn = os.eventfd(0, os.EFD_CLOEXEC)
     try:
         with withdrawal.ended_by(lambda: os.eventfd_write(withdrawn, 1)):
-            ready, _, _ = select.select([terminal, withdrawn], [], [])
+            poll = select.poll()
+            for descriptor in (terminal, withdrawn):
+                poll.register(descriptor, select.POLLIN)
+            ready = dict(poll.poll())
             return b"" if withdrawn in ready else os.read(terminal, MAX_PASSWORD_SIZE)
     finally:
         os.close(withdrawn)

@@ -97,10 +97,12 @@ def read_key(pipe: int) -> bytes | None:
     """Return what PAM wrote, if it is a key: 56 bytes, then the end of the file."""
     data = b""
     deadline = time.monotonic() + READ_PATIENCE
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
     with contextlib.suppress(OSError):
         while len(data) <= KEY_SIZE:
             left = max(0.0, deadline - time.monotonic())
-            if not select.select([pipe], [], [], left)[0]:
+            if not poll.poll(left * 1000):
                 break
             more = os.read(pipe, KEY_SIZE + 1 - len(data))
             if not more:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import select
 import sys
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from support.peers import KWALLETRC, Bridge, GnomeKeyring
 from support.private_bus import private_bus
 from support.prober import quantile
 from support.processes import rss, wakeups
+from support.waiting import wait_readable
 
 if TYPE_CHECKING:
     from support.private_bus import PrivateBus
@@ -117,7 +117,7 @@ class Load:
         for visitor in self._visitors.values():
             visitor.send(self._draw)
         while busy:
-            ready, _, _ = select.select(list(busy), [], [], 60)
+            ready = wait_readable(busy, 60)
             assert ready, "the daemon is silent"
             for client in ready:
                 client.pump(0)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fault.daemon_deeds import Deed
+    from support.client import KWalletClient
 
 READ = BY_NAME["read a password"]
 OVERWRITE = BY_NAME["overwrite a password"]
@@ -474,22 +476,25 @@ def _client_gone(world: World) -> str:
 def _crowd(world: World) -> str:
     """A thousand clients at once are all answered rightly."""
     before = world.begin()
-    clients = [world.bus.client() for _ in range(1000)]
+    with contextlib.ExitStack() as stack:
+        _ask_all([stack.enter_context(world.bus.client()) for _ in range(1000)], world.handle)
+    world.compare(before, before, done=True)
+    world.check_log()
+    return "all answered rightly"
+
+
+def _ask_all(clients: list[KWalletClient], handle: int) -> None:
+    """Have every client open the wallet and read, all before the first answer is taken."""
     target = (clients[0].service, clients[0].object_path, "org.kde.KWallet")
     opens = [client.send(*target, "open", "sxs", [WALLET, 0, APP]) for client in clients]
     handles = {
         client.wait_reply(serial).value for client, serial in zip(clients, opens, strict=True)
     }
-    assert handles == {world.handle}
-    body = [world.handle, *PASSWORD, APP]
+    assert handles == {handle}
+    body = [handle, *PASSWORD, APP]
     reads = [client.send(*target, "readPassword", "isss", body) for client in clients]
     for client, serial in zip(clients, reads, strict=True):
         assert client.wait_reply(serial).value == CANARY
-    for client in clients:
-        client.close()
-    world.compare(before, before, done=True)
-    world.check_log()
-    return "all answered rightly"
 
 
 STORIES = (

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import select
 import time
 from typing import TYPE_CHECKING
 
 from fault.daemon_world import APP, CANARY, WALLET
 from support.client import KWALLET, ClientError, KWalletClient, Reply
+from support.waiting import wait_readable
 
 if TYPE_CHECKING:
     from support.private_bus import PrivateBus
@@ -57,7 +57,7 @@ class Writers:
         left = len(self._pending) if enough is None else enough
         deadline = time.monotonic() + PATIENCE
         while left > 0 and self._pending:
-            ready, _, _ = select.select(list(self._pending), [], [], deadline - time.monotonic())
+            ready = wait_readable(self._pending, deadline - time.monotonic())
             assert ready, "the writes are not answered"
             for client in ready:
                 left -= self._take(client, go_on=go_on)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import select
 import stat
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from support.client import KWALLET
 from support.peers import Bridge
 from support.processes import rss
+from support.waiting import wait_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def _open(client: KWalletClient, wallet: str, *, waits: bool) -> None:
 
 
 def _wait_readable(what: IO[bytes] | int) -> None:
-    assert select.select([what], [], [], PATIENCE)[0], "nothing came"
+    assert wait_readable([what], PATIENCE), "nothing came"
 
 
 def _next_dialog(dialogs: IO[bytes]) -> list[int]:
@@ -111,7 +111,7 @@ def test_one_program_has_one_dialog(bus: PrivateBus, dialogs: IO[bytes]) -> None
         _expect_end(first)
         other.close()
         _expect_end(second)
-        assert not select.select([dialogs], [], [], 0)[0]
+        assert not wait_readable([dialogs], 0)
 
 
 def test_opens_that_want_no_answer_are_bounded(bus: PrivateBus, dialogs: IO[bytes]) -> None:

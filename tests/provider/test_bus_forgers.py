@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
-import select
+import fcntl
+import termios
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -216,6 +219,22 @@ async def test_another_error_is_not_nobody() -> None:
         await find_owner(ask, NAME)
 
 
+def _waiting_bytes(client: BusConnection) -> int:
+    """Return how much lies unread in the client's socket."""
+    assert client._engine._fd is not None
+    size = array.array("i", [0])
+    fcntl.ioctl(client._engine._fd, termios.FIONREAD, size)
+    return size[0]
+
+
+def _wait_for_more(client: BusConnection, other: RawClient, known: int) -> None:
+    """Wait until more than ``known`` bytes lie unread; each look is a round trip of the bus."""
+    deadline = time.monotonic() + 10
+    while _waiting_bytes(client) <= known:
+        assert time.monotonic() < deadline, "nothing came"
+        other.bus_call("GetId")
+
+
 def _take_name_after_the_answer(client: BusConnection, newcomer: RawClient, name: str) -> None:
     """Have ``newcomer`` own ``name`` when the bus has said that nobody does, and we have not read.
 
@@ -227,9 +246,11 @@ def _take_name_after_the_answer(client: BusConnection, newcomer: RawClient, name
         write(message)
         if message is not None and message.member == "GetNameOwner":
             client._writer.schedule_write = write  # type: ignore[method-assign]
-            assert client._engine._fd is not None
-            assert select.select([client._engine._fd], [], [], 10)[0]
+            _wait_for_more(client, newcomer, 0)
+            waiting = _waiting_bytes(client)
             assert newcomer.bus_call("RequestName", "su", name, 4).value == 1
+            # The bus may answer the newcomer before it writes the news to us.
+            _wait_for_more(client, newcomer, waiting)
 
     client._writer.schedule_write = written  # type: ignore[method-assign]
 

@@ -9,6 +9,7 @@ delivered: ``arrivals`` holds replies and signals as they came.
 from __future__ import annotations
 
 import io
+import math
 import os
 import select
 import socket
@@ -245,13 +246,15 @@ class RawClient:
 
     def pump(self, timeout: float) -> bool:
         """Move bytes both ways once; False when nothing could be moved within ``timeout``."""
-        writing = [self._socket] if self._outgoing else []
-        readable, writable, _ = select.select([self._socket], writing, [], max(timeout, 0))
-        if writable:
+        poll = select.poll()  # select.select takes no descriptor above 1,023
+        poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._outgoing else 0))
+        ready = dict(poll.poll(math.ceil(max(timeout, 0) * 1000)))
+        events = ready.get(self._socket.fileno(), 0)
+        if events & select.POLLOUT:
             self._write()
-        if readable:
+        if events & ~select.POLLOUT:
             self._read()
-        return bool(readable or writable)
+        return bool(events)
 
     def _write(self) -> None:
         while self._outgoing:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from support.client import DBUS, ClientError, KWalletClient, RawClient, SeenSignal
+from support.waiting import wait_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -261,7 +261,7 @@ class PrivateBus:
                     return owner
                 left = deadline - time.monotonic()
                 watched: list[RawClient | int] = [client, *death]
-                ready, _, _ = select.select(watched, [], [], max(left, 0))
+                ready = wait_readable(watched, left)
                 if not ready:
                     raise TimeoutError(f"{name}: no change of owner within {timeout} s")
                 if client not in ready and process is not None:

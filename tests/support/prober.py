@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from support.client import KWalletClient
 from support.paths import ROOT
+from support.waiting import wait_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ def probe(address: str) -> dict[str, float]:
     sys.stdout.flush()
     waits: list[float] = []
     wrong = 0
-    while not select.select([sys.stdin], [], [], PAUSE)[0]:
+    while not wait_readable([sys.stdin], PAUSE):
         started = time.perf_counter()
         reply = client.ask("readPassword", "isss", handle, *PLACE, APP)
         waits.append((time.perf_counter() - started) * 1000)
