@@ -21,6 +21,7 @@ from kwallet_bridge.session.census import KSECRETD, find_owner
 from kwallet_bridge.session.decision import WORDS, ask_daemon, keep, read_kept, read_word
 from kwallet_bridge.session.files import Places, PlannedFile, plan_files
 from kwallet_bridge.session.kde_provider import require_ways_out
+from kwallet_bridge.session.login_handover import check_login_handover
 from kwallet_bridge.session.manifest import (
     forget,
     is_in_place,
@@ -117,6 +118,8 @@ def _package(args: argparse.Namespace) -> int:
     work = install_package if args.action == "install" else uninstall_package
     for path in work(planned, destdir):
         say(str(path))
+    if args.action == "install" and destdir == Path("/"):
+        _note_login()
     return 0
 
 
@@ -142,6 +145,7 @@ async def _act(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
             await _install(bus, takeover, args.store, environ)
             await _note_ksecretd(bus)
             await _note_store(bus)
+            await asyncio.to_thread(_note_login)
         else:
             await {"uninstall": takeover.uninstall, "start": takeover.start}[args.action]()
     finally:
@@ -173,6 +177,14 @@ async def _note_store(bus: BusConnection) -> None:
         say(f"store: {status.describe()}")
         if status.problem and status.kind:
             say(status.problem)
+
+
+def _note_login() -> None:
+    """Tell whether a login's key reaches us, and how it would; PAM's files stay the administrator's."""
+    finding = check_login_handover()
+    say(*(f"login: {line}" for line in finding.seen))
+    if finding.next:
+        say(finding.next)
 
 
 def find_program(given: str | None, invoked: str) -> str:

@@ -26,6 +26,7 @@ from kwallet_bridge.session.doctor_provider import check_provider
 from kwallet_bridge.session.doctor_serving import check_serving
 from kwallet_bridge.session.doctor_stores import BRIDGE, check_second_stores
 from kwallet_bridge.session.findings import Finding, Status, redact
+from kwallet_bridge.session.login_handover import check_login_handover
 from kwallet_bridge.wire.calls import INTERFACE
 from kwallet_bridge.wire.generations import BUS_NAMES, GENERATIONS
 from kwallet_bridge.wire.store_status import FILE
@@ -42,7 +43,7 @@ CALL_TIMEOUT: Final = 5.0
 
 async def examine(bus: Bus | None, environ: Mapping[str, str]) -> list[Finding]:
     """Make every check; ``bus`` None means that there is none."""
-    findings = list(file_checks(environ))
+    findings = [*file_checks(environ), check_login_handover()]
     if bus is None:
         seen = ("no session bus answers",)
         findings.append(Finding("session bus", Status.PROBLEM, seen, "log in to a desktop session"))
