@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import show_place
 from kwallet_bridge.cli.text import say
+from kwallet_bridge.migrate.plan import NULLS
 from kwallet_bridge.migrate.report import (
     by_folder,
     describe_confirmed,
@@ -42,6 +43,8 @@ _REASONS = {
     "name-altered-by-provider": "the provider would change this name",
     "lost-by-unencrypted-keyring": "a keyring without a password would lose this value, and perhaps"
     " every other: give it a password first",
+    "map-refused-by-provider": "the provider would make an empty map of it",
+    "null-becomes-empty": "the provider knows no null: such texts are empty now",
     "placeholder-refused-by-provider": "the provider refuses values with {REF:",
     "refused-by-provider": "the provider refused it",
     "altered-by-provider": "the provider changed the value; it was not kept",
@@ -161,8 +164,10 @@ def _result_lines(job: Job) -> Iterator[str]:
     yield from _folder_lines(job)
     yield from _warning_lines(job)
     for result in job.results:
-        if result.outcome in _SHOWN:
-            reason = _REASONS.get(result.reason, result.reason)
+        altered = result.row.reason if result.row.reason == NULLS else ""
+        if result.outcome in _SHOWN or altered:
+            word = result.reason or altered
+            reason = _REASONS.get(word, word)
             yield f"  {result.outcome.value:12}  {show_place(result.row.place)}: {reason}"
     if job.error is not None:
         yield f"  stopped: {printable(str(job.error))}"

@@ -174,6 +174,10 @@ class StoreOpener:
             seen = None if address else is_text_keyring(collection, os.environ)
             return seen if backend.provider_kind == "gnome-keyring" else bool(seen)
 
+        async def wait_for_save(collection: CollectionId, since: float) -> None:
+            if not address:  # whose files cannot be known either
+                await backend.wait_for_save(collection, since)
+
         default = settings.default_wallet
         return OpenStore(
             backend,
@@ -181,6 +185,7 @@ class StoreOpener:
             default,
             bus.close,
             kind=lambda: backend.provider_kind or "unknown provider",
+            wait_for_save=wait_for_save,
             is_text=is_text,
         )
 

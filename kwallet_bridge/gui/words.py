@@ -58,6 +58,8 @@ def say_reason(word: str) -> str:
         "placeholder-refused-by-provider": translate(
             "Words", "the password store would change this value"
         ),
+        "map-refused-by-provider": translate("Words", "no password store can hold this value"),
+        "null-becomes-empty": translate("Words", "the password store changed it"),
         "refused-by-provider": translate("Words", "the password store refused it"),
         "altered-by-provider": translate("Words", "the password store changed it"),
         "changed-by-another-program": translate("Words", "another program changed it meanwhile"),

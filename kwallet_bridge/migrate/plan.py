@@ -28,6 +28,8 @@ ALTERED_NAME = "name-altered-by-provider"
 NO_LINE = "lost-by-unencrypted-keyring"
 PLACEHOLDER = "placeholder-refused-by-provider"
 UNFINISHED = "unfinished-write"
+NO_MAP = "map-refused-by-provider"
+NULLS = "null-becomes-empty"
 KEPT_BESIDE = "kept-beside"
 
 _NOT_XML = re.compile("[\x00-\x1f\x7f\ufffe\uffff]")
@@ -129,7 +131,7 @@ def make_plan(  # noqa: PLR0913  keyword-only
     used: set[ItemId] = set()
     taken = {wish.place for wish in wishes}
     rows = []
-    for wish in wishes:
+    for wish in (_as_given_back(wish, snapshot.quirks) for wish in wishes):
         row = _compare(wish, seen, used, snapshot)
         if row.action is Action.SAME and len(row.existing) > 1 and wish.place in unfinished:
             row = replace(row, action=Action.REPLACE, reason=UNFINISHED)
@@ -137,8 +139,23 @@ def make_plan(  # noqa: PLR0913  keyword-only
             row = Row(wish, Action.CREATE, UNFINISHED, stale=row.existing)
         if row.action is Action.CONFLICT:
             row = settle(row, decide(row), seen, taken)
+        if row.wish.item is not None and not row.reason:
+            row = replace(row, reason=row.wish.reason)
         rows.append(row)
     return Plan(wallet, tuple(rows), snapshot.collection, snapshot.quirks)
+
+
+def _as_given_back(wish: Wish, quirks: Quirks) -> Wish:
+    """Wish for an entry as a provider that rewrites maps gives it back, which no null survives.
+
+    What such a provider would turn into an empty map is not wished for at all.
+    """
+    if wish.item is None or wish.place.kind is not Kind.ENTRY or not quirks.rewrites_maps:
+        return wish
+    item = codec.as_rewritten(wish.item)
+    if item is wish.item:
+        return wish
+    return replace(wish, item=item, reason=NO_MAP if item is None else NULLS)
 
 
 def _is_hollow(row: Row, snapshot: Snapshot) -> bool:

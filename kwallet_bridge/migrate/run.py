@@ -11,14 +11,24 @@ from kwallet_bridge.migrate import keepsake
 from kwallet_bridge.migrate.apply import Applier, Target, at_rest
 from kwallet_bridge.migrate.mending import plan_repair
 from kwallet_bridge.migrate.plan import make_plan
-from kwallet_bridge.migrate.rows import Action, Outcome, Plan, Policy, Result, Row, Snapshot, Wish
+from kwallet_bridge.migrate.rows import (
+    WRITES,
+    Action,
+    Outcome,
+    Plan,
+    Policy,
+    Result,
+    Row,
+    Snapshot,
+    Wish,
+)
 from kwallet_bridge.migrate.snapshot import find_collection, take_snapshot
 from kwallet_bridge.migrate.verify import verify
 from kwallet_bridge.migrate.wishes import merge, rehome
 from kwallet_bridge.secretservice.text_keyrings import MEANING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kwallet_bridge.errors import BridgeError
     from kwallet_bridge.migrate.coverage import Covering
@@ -26,6 +36,11 @@ if TYPE_CHECKING:
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.port import CollectionId, ItemBackend
     from kwallet_bridge.store.wallets import Store
+
+
+async def _is_saved(collection: CollectionId, since: float) -> None:
+    """Keep nothing waiting: most stores have saved when they answer."""
+    del collection, since
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,10 @@ class OpenStore:
     """What it is, for people: the provider, or the kind of file."""
     is_text: Callable[[CollectionId], bool | None] = lambda _: False
     """Whether a collection's file is plain text, not encrypted; None where that is not known."""
+
+    wait_for_save: Callable[[CollectionId, float], Awaitable[None]] = _is_saved
+    """Returns once what a collection was given until then, in seconds since 1970, is on the disk;
+    raises StoreTimeoutError where that is not seen."""
 
     def keeps_lines(self, collection: CollectionId) -> bool:
         """Tell whether any text is safe in a collection, whoever wrote it."""
@@ -196,6 +215,22 @@ async def write_job(
             applier.results.get(number, Result(row, Outcome.PENDING))
             for number, row in enumerate(plan.rows)
         ]
+
+
+async def save_job(job: Job, opened: OpenStore, since: float) -> None:
+    """Return once what a job wrote until ``since`` outlasts the provider's end.
+
+    Raises:
+        StoreTimeoutError: That is not seen; the run can be resumed.
+    """
+    written = {Outcome.CREATED, Outcome.REPLACED}
+    if not any(one.row.action in WRITES and one.outcome in written for one in job.results):
+        return
+    collection = await find_collection(
+        opened.backend, job.wallet, default_wallet=opened.default_wallet
+    )
+    if collection is not None:
+        await opened.wait_for_save(collection, since)
 
 
 async def verify_job(job: Job, opened: OpenStore, watcher: Watcher) -> None:

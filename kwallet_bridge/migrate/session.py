@@ -20,6 +20,7 @@ from kwallet_bridge.migrate.run import (
     Watcher,
     join_jobs,
     plan_job,
+    save_job,
     verify_job,
     write_job,
 )
@@ -85,6 +86,7 @@ async def carry_out(jobs: Sequence[Job], orders: Orders) -> RunRecord | None:
             if run is None and any(job.plan and job.plan.writes for job in jobs):
                 run = journal.begin(orders.destination, orders.sources, store=store.kind())
             done = await _write(jobs, store, journal, run, orders.watcher)
+            done = done and await _save(jobs, store)
         done = done and await _verify(jobs, orders)
         if done:
             # First: what the journal says is covered no gate guards any more.
@@ -146,6 +148,18 @@ async def _write(
     for job in jobs:
         try:
             await write_job(job, store, journal, run, watcher)
+        except BridgeError as error:
+            job.error = error
+            return False
+    return True
+
+
+async def _save(jobs: Sequence[Job], store: OpenStore) -> bool:
+    """Wait until what was written is safe from the provider's end; True if that was seen."""
+    since = time.time()
+    for job in jobs:
+        try:
+            await save_job(job, store, since)
         except BridgeError as error:
             job.error = error
             return False

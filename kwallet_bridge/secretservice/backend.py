@@ -22,7 +22,8 @@ from kwallet_bridge.secretservice.client import (
     next_look,
 )
 from kwallet_bridge.secretservice.link import ProviderLink
-from kwallet_bridge.secretservice.quirks import UNKNOWN
+from kwallet_bridge.secretservice.quirks import SAVE_LATE, UNKNOWN
+from kwallet_bridge.secretservice.saving import wait_for_save
 from kwallet_bridge.secretservice.signals import resolve
 from kwallet_bridge.shared import join_or_start
 from kwallet_bridge.store.port import Collection, CollectionId, ItemId
@@ -309,6 +310,19 @@ class SecretServiceBackend:
         provider = self._provider_of([item])
         await writing.delete_item(provider, item)
         await self._spare(provider)
+
+    async def wait_for_save(self, collection: CollectionId, since: float) -> None:
+        """Return once what was stored until ``since`` is safe from the provider's end.
+
+        Raises:
+            StoreTimeoutError: It was not seen to be saved.
+        """
+        provider = await self._provider()
+        if provider.kind not in SAVE_LATE:
+            return
+        for one in await self.collections():
+            if one.id == collection:
+                await wait_for_save(one.label, since)
 
     async def _spare(self, provider: Provider) -> None:
         if self._spares:

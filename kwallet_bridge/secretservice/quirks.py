@@ -90,5 +90,8 @@ SAVE_IN_BACKGROUND: Final = frozenset({"keepassxc"})
 KEEP_WALLET_FILES: Final = frozenset({"ksecretd"})
 """Providers whose own collections are the wallet files of KDE's folder: none waits to be moved."""
 
+SAVE_LATE: Final = frozenset({"ksecretd"})
+"""Providers that lose what they were given when they end before they saved: see ``saving.py``."""
+
 COME_BY_THEMSELVES: Final = frozenset({"keepassxc"})
 """Providers that no activation file starts: who is started in their stead takes their name."""

@@ -281,6 +281,27 @@ def _encode_password(value: bytes) -> ItemSecret:
     return ItemSecret(Secret(text.encode()), TEXT)
 
 
+def as_rewritten(item: NewItem) -> NewItem | None:
+    """Build the same entry for providers that rewrite maps: null texts become empty.
+
+    None where such a provider would keep nothing of the map.
+    """
+    value = item.secret.value.reveal()
+    if item.attributes.get(TYPE) != _OWN_TYPES[EntryType.MAP] or not value:
+        return item
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(parsed, dict):
+        return None
+    if None not in parsed.values():
+        return item
+    texts = _encode_pairs({key: _map_text(text) or "" for key, text in parsed.items()})
+    secret = ItemSecret(Secret(_encode_map(texts)), item.secret.content_type)
+    return NewItem(item.label, item.attributes, secret)
+
+
 def _encode_raw(value: bytes) -> bytes:
     """Keep bytes that are no QString, so that reading gives these and no text."""
     return value if _decode_password(value) == value else RAW_MARK + value

@@ -98,7 +98,13 @@ async def connect(address: str) -> OpenStore:
     bus = await BusConnection.connect(address)
     settings = StoreSettings()
     backend = SecretServiceBackend(bus)
-    return OpenStore(backend, EntryStore(backend, settings), settings.default_wallet, bus.close)
+    return OpenStore(
+        backend,
+        EntryStore(backend, settings),
+        settings.default_wallet,
+        bus.close,
+        wait_for_save=backend.wait_for_save,
+    )
 
 
 async def read_everything(opened: OpenStore) -> Contents:

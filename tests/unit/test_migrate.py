@@ -17,13 +17,23 @@ from kwallet_bridge.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
+from kwallet_bridge.migrate.plan import NO_MAP, NULLS
 from kwallet_bridge.migrate.report import exit_code
 from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Policy
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.session import carry_out, is_partial
 from kwallet_bridge.migrate.verify import MISSING
 from kwallet_bridge.migrate.wishes import SHADOWED, TWICE, from_items, from_wallet, merge
-from kwallet_bridge.model import Folder, FolderName, Key, ServiceItem, WalletEntry
+from kwallet_bridge.model import (
+    EntryType,
+    Folder,
+    FolderName,
+    Key,
+    ServiceItem,
+    Wallet,
+    WalletEntry,
+)
+from kwallet_bridge.qtstream import encode_map
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.store.memory import MemoryBackend
 from kwallet_bridge.store.port import ItemId, ItemInfo, ItemSecret, Quirks
@@ -444,6 +454,64 @@ async def test_a_name_that_keepassxc_would_lose_is_refused(tmp_path: Path, name:
     source = wallet({"F": {name: "x"}, name: {}})
     job, _ = await Scene(backend, tmp_path / "journal").migrate(source)
     assert [one.outcome for one in job.results] == [Outcome.UNSUPPORTED] * 2
+
+
+async def test_what_a_provider_makes_of_maps_is_said_before_it_is_written(tmp_path: Path) -> None:
+    """A null text becomes empty, and is told; bytes that are no map are refused, and not spoilt."""
+    backend = MemoryBackend(Quirks(rewrites_maps=True))
+    backend.add_collection("Login", alias="default")
+    maps = {
+        "null": encode_map({"a": None, "b": "c"}),
+        "empty": b"",
+        "cut": b"\0\0\0\x02\0",
+        "plain": encode_map({"a": "b"}),
+    }
+    entries = tuple(
+        WalletEntry(Key(key), EntryType.MAP, Secret(value)) for key, value in maps.items()
+    )
+    source = Wallet(KDEWALLET, (Folder(FolderName("F"), entries),))
+    scene = Scene(backend, tmp_path / "journal")
+    job, _ = await scene.migrate(source)
+    ends = {one.row.place.key: (one.outcome, one.row.reason, one.verified) for one in job.results}
+    assert ends == {
+        "null": (Outcome.CREATED, NULLS, True),
+        "empty": (Outcome.CREATED, "", True),
+        "cut": (Outcome.UNSUPPORTED, NO_MAP, False),
+        "plain": (Outcome.CREATED, "", True),
+    }
+    assert {key for _, key in _values(scene)} == {"null", "empty", "plain"}
+    again, run = await scene.migrate(source)
+    assert run is None
+    assert {one.outcome for one in again.results} == {Outcome.SAME, Outcome.UNSUPPORTED}
+
+
+async def test_what_a_provider_was_not_seen_to_save_is_not_called_done(tmp_path: Path) -> None:
+    """The run stays open, nothing is verified; the next one waits for nothing and ends it."""
+    backend = MemoryBackend()
+    backend.add_collection("Login", alias="default")
+    scene = Scene(backend, tmp_path / "journal")
+    asked: list[float] = []
+
+    async def wait(collection: CollectionId, since: float) -> None:
+        assert collection == _login(scene)
+        asked.append(since)
+        raise StoreTimeoutError("not saved")
+
+    async def open_store() -> OpenStore:
+        return replace(await scene.open_store(), wait_for_save=wait)
+
+    job = Job(SMALL.name, from_wallet(SMALL, SMALL.name))
+    run = await carry_out([job], replace(scene.orders(), open_store=open_store))
+    assert run is not None
+    assert run.is_open
+    assert len(asked) == 1
+    assert not any(one.verified for one in job.results)
+    assert exit_code([job], refused=(), dry_run=False) == 21
+    job = Job(SMALL.name, from_wallet(SMALL, SMALL.name))
+    ended = await carry_out([job], replace(scene.orders(), open_store=open_store))
+    assert ended is not None
+    assert (ended.id, ended.is_open) == (run.id, False)
+    assert all(one.verified for one in job.results)
 
 
 @pytest.mark.parametrize("written_before", [False, True])
