@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.daemon.sandbox import is_sandboxed
 from kwallet_bridge.daemon.screen import WindowUnavailableError
 from kwallet_bridge.errors import PasswordNeededError
 from kwallet_bridge.keyringfile.backend import KeyringFileBackend
 from kwallet_bridge.keyringfile.loginslot import LoginPassword
 from kwallet_bridge.keyringfile.portal import PortalPassword
+from kwallet_bridge.keyringfile.sandbox import is_sandboxed
 from kwallet_bridge.keyringfile.sources import (
     AskedPassword,
     FilePassword,

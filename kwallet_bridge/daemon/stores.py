@@ -16,10 +16,10 @@ from kwallet_bridge.daemon.choice import (
     choose_store,
     named_store,
 )
-from kwallet_bridge.daemon.sandbox import is_sandboxed
 from kwallet_bridge.daemon.serving import NotServing, ProviderServing, Serving
 from kwallet_bridge.daemon.unusable import UnusableBackend
 from kwallet_bridge.errors import JournalError, StateError
+from kwallet_bridge.keyringfile.sandbox import is_sandboxed
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
 from kwallet_bridge.secretservice.names import BUS_NAME, BUS_NAME_VARIABLE
 from kwallet_bridge.secretservice.quirks import COME_BY_THEMSELVES
