@@ -110,7 +110,7 @@ class LoginSlot:
                 return None
             salt = bytes.fromhex(content["salt"])
             return salt, base64.b64decode(content["sealed"]), str(content["wallet_salt"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def _read_wallet_salt(self) -> bytes | None:

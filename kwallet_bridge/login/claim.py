@@ -49,7 +49,16 @@ def _receive(client: socket.socket) -> Secret | None:
     )
     if uid != os.getuid():
         return None
-    _data, descriptors, _flags, _address = socket.recv_fds(client, 1, 1)
+    # Not recv_fds, which forgets its flags before Python 3.12: a child that is started meanwhile
+    # must not have the key.
+    room = socket.CMSG_SPACE(struct.calcsize("i"))
+    _data, ancillary, _flags, _address = client.recvmsg(1, room, socket.MSG_CMSG_CLOEXEC)
+    descriptors = [
+        number
+        for level, kind, data in ancillary
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+        for (number,) in struct.iter_unpack("i", data)
+    ]
     key = None
     for descriptor in descriptors:
         try:

@@ -1,10 +1,11 @@
-#!/usr/bin/python3 -I
+#!/usr/bin/python3 -IS
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Take a login's key from ``pam_kwallet5.so`` and hand it to the user's session, once.
 
 A program of its own, started by PAM as ``PROGRAM --pam-login PIPE SOCKET`` when the module has
 ``kwalletd=PROGRAM``: it needs the standard library alone, because nothing of this package may lie
-where a root-owned file looks for it. PIPE gives 56 bytes, PBKDF2 of the login password over
+where a root-owned file looks for it. Its interpreter heeds no variable of Python's, no folder of the
+user's and, by ``-S``, no module or hook that anybody added to the system's Python. PIPE gives 56 bytes, PBKDF2 of the login password over
 ``kdewallet.salt``. SOCKET is where Plasma's ``pam_kwallet_init`` delivers the session's
 environment, which only KDE's own daemon wants.
 
@@ -64,7 +65,10 @@ def main(argv: list[str]) -> int:
         listening.close()
     else:
         sink = EnvironmentSink(listening, deadline)
-        sink.start()
+        try:
+            sink.start()
+        except RuntimeError:
+            sink = None  # too many processes: the key is what counts
     hand_over(key, deadline)
     if sink is not None:
         sink.join(max(0.0, deadline - time.monotonic()))
@@ -118,30 +122,40 @@ def pass_on(key: bytes, listening: socket.socket, mask: int) -> bool:
     Its own PAM start is what we took the place of, so it gets the mask and the signals that PAM
     would have given it: under ours it could not enter a folder it makes. Daemons of KDE Frameworks before 6.14 are left
     out: they would compete for the names of KWallet.
+
+    What keeps it from being started is no reason to lose the key: processes may be too many, or
+    the user unknown for the moment.
     """
     program = next((path for path in KSECRETD if is_roots_program(path)), None)
-    if program is None or not ksecretd_is_wanted(
-        os.path.expanduser("~" + user_name())
-    ):  # no pathlib: 5 ms of a login
+    if program is None:
         return False
+    with contextlib.suppress(OSError, KeyError):
+        # No pathlib: 5 ms of a login.
+        if ksecretd_is_wanted(os.path.expanduser("~" + user_name())):
+            start_ksecretd(program, key, listening, mask)
+            return True
+    return False
+
+
+def start_ksecretd(program: str, key: bytes, listening: socket.socket, mask: int) -> None:
+    """Start it as PAM's module would have."""
     reader, writer = os.pipe()
     try:
         os.write(writer, key)  # a pipe holds 4096 bytes at least
-    finally:
         os.close(writer)
-    if os.fork() == 0:
-        try:
-            os.setsid()
-            os.umask(mask)
-            for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python
-                signal.signal(ignored, signal.SIG_DFL)
-            for number in (reader, listening.fileno()):
-                os.set_inheritable(number, True)
-            os.execv(program, [program, "--pam-login", str(reader), str(listening.fileno())])  # noqa: S606  no shell is wanted
-        finally:
-            os._exit(127)
-    os.close(reader)
-    return True
+        if os.fork() == 0:
+            try:
+                os.setsid()
+                os.umask(mask)
+                for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python
+                    signal.signal(ignored, signal.SIG_DFL)
+                for number in (reader, listening.fileno()):
+                    os.set_inheritable(number, True)
+                os.execv(program, [program, "--pam-login", str(reader), str(listening.fileno())])  # noqa: S606  no shell is wanted
+            finally:
+                os._exit(127)
+    finally:
+        os.close(reader)
 
 
 def is_roots_program(path: str) -> bool:
@@ -202,18 +216,18 @@ class EnvironmentSink(threading.Thread):
         super().__init__(name="environment", daemon=True)
         self._listening = listening
         self._deadline = deadline
+        name = listening.getsockname()
+        self._path = name if isinstance(name, str) else ""
+        self._place = identity(self._path)
 
     def run(self) -> None:
         """Serve one client, then remove the socket, which PAM's module never does."""
-        name = self._listening.getsockname()
         with contextlib.suppress(OSError), self._listening:
             self._listening.settimeout(self._left())
             client, _ = self._listening.accept()
             with client:
                 self._empty(client)
-        if isinstance(name, str) and name:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
+        remove(self._path, self._place)
 
     def _empty(self, client: socket.socket) -> None:
         until = min(self._deadline, time.monotonic() + CLIENT_PATIENCE)
@@ -232,24 +246,55 @@ def hand_over(key: bytes, deadline: float) -> None:
     if folder is None:
         return
     sealed, pin = seal(key)
-    path = os.path.join(folder, SOCKET_NAME)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)  # an earlier login's, whose key this one replaces
+    try:
+        # The directory may be full, or something in the socket's place: the login goes on.
+        with contextlib.suppress(OSError):
+            offer(os.path.join(folder, SOCKET_NAME), sealed, deadline)
+    finally:
+        os.close(sealed)
+        pin.close()
+
+
+def offer(path: str, sealed: int, deadline: float) -> None:
+    """Listen at ``path``, in place of an earlier login's helper, until somebody has the key.
+
+    The socket is put there once it listens, so that nobody who sees it is turned away.
+    """
+    beside = f"{path}.{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as listener:
-        listener.bind(path)
-        listener.listen(8)
-        mine = os.lstat(path).st_ino
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+        try:
+            listener.bind(beside)
+            listener.listen(8)
+            mine = identity(beside)
+            os.rename(beside, path)
+        except OSError:
+            remove(beside, identity(beside))
+            raise
         try:
             while (left := deadline - time.monotonic()) > 0:
                 listener.settimeout(left)
                 if give(listener, sealed):
                     break
         finally:
-            os.close(sealed)
-            pin.close()
-            with contextlib.suppress(OSError):
-                if os.lstat(path).st_ino == mine:
-                    os.unlink(path)
+            remove(path, mine)
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Return which file is at a path; None if there is none."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def remove(path: str, which: tuple[int, int] | None) -> None:
+    """Remove what is at a path if it is still that file: a later login's is not ours to remove."""
+    if which is not None and identity(path) == which:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
 
 
 def runtime_folder() -> str | None:

@@ -100,3 +100,13 @@ def test_without_a_salt_none_is_written(tmp_path: Path) -> None:
     slot = LoginSlot(tmp_path / "a.keyring", tmp_path / "kdewallet.salt")
     assert not slot.write(derive_login_key(OLD, SALT), FILE)
     assert not slot.path.exists()
+
+
+@pytest.mark.parametrize("damage", [b"[" * 100_000, b'{"version": 1}', b"[]", b"null", b"\xff"])
+def test_a_slot_of_no_use_is_none(slot: LoginSlot, damage: bytes) -> None:
+    """Whatever lies there, the file's password can still be typed, and writes it anew."""
+    slot.path.write_bytes(damage)
+    key = derive_login_key(OLD, SALT)
+    assert slot.read(key) is None
+    assert slot.read_by_former_password(OLD) is None
+    assert slot.write(key, FILE)
