@@ -15,7 +15,7 @@ from kwallet_bridge.migrate.rows import Action, Kind, Place, Plan, Policy, Row, 
 from kwallet_bridge.migrate.wishes import is_migrators
 from kwallet_bridge.model import Entry, FolderName, Key
 from kwallet_bridge.store import codec
-from kwallet_bridge.store.rows import Rank, row_of
+from kwallet_bridge.store.walletitems import Rank, wallet_item_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -260,7 +260,7 @@ def preferred_first(infos: Iterable[ItemInfo]) -> list[tuple[ItemId, ItemInfo]]:
     """Order items so that of several for one entry the one that counts comes first."""
 
     def rank(info: ItemInfo) -> Rank:
-        row = row_of(info)
+        row = wallet_item_of(info)
         return row.rank if row is not None else (False, 0, 0, 0, info.id)
 
     return [(info.id, info) for info in sorted(infos, key=rank, reverse=True)]

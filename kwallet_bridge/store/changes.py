@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import BridgeError, StoreLockedError, StoreRefusedError
 from kwallet_bridge.store.echoes import Echoes, Own
 from kwallet_bridge.store.index import FLOOD, UNSURE
-from kwallet_bridge.store.rows import row_of
+from kwallet_bridge.store.walletitems import wallet_item_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kwallet_bridge.model import FolderName
     from kwallet_bridge.store.port import ItemId, ItemInfo
-    from kwallet_bridge.store.rows import Row
     from kwallet_bridge.store.site import Finder, Site
+    from kwallet_bridge.store.walletitems import WalletItem
 
 _DELAY = 0.05  # seconds in which signals of one change arrive together
 _PROMPT = 2  # seconds within which a provider tells of a change for the first time
@@ -42,7 +42,7 @@ class Changes:
         self._finder = finder
         self._touched = touched
         self._folders_touched = folders_touched
-        self._before: dict[ItemId, Row | None] = {}
+        self._before: dict[ItemId, WalletItem | None] = {}
         self._doubted: set[ItemId] = set()  # those of ``_before`` that no event named
         self._since = int(time.time())  # who reads what is older reads it as it is
         self._recheck = False
@@ -64,7 +64,7 @@ class Changes:
         else:
             index.touch(item)
             self._doubted.discard(item)
-            self._before.setdefault(item, index.rows.get(item))
+            self._before.setdefault(item, index.items.get(item))
             self._shed()
         self.arm()
 
@@ -79,7 +79,7 @@ class Changes:
         index = self._site.index
         index.forget_absences()
         self._recheck = True
-        for item, row in list(index.rows.items()):
+        for item, row in list(index.items.items()):
             index.touch(item)
             if item not in self._before:
                 self._doubted.add(item)
@@ -134,12 +134,12 @@ class Changes:
             # Its row is what the write left, or it is gone: nothing to read again.
             index.pending.discard(item)
 
-    def stopped_halfway(self, rows: Sequence[Row], mine: Own) -> None:
+    def stopped_halfway(self, rows: Sequence[WalletItem], mine: Own) -> None:
         """Tell what a failed removal of ``rows`` took, and look again at what it may have taken."""
         if self._site.ended:
             return  # the wallet was told closed
         index = self._site.index
-        left = [row for row in rows if row.id in index.rows]
+        left = [row for row in rows if row.id in index.items]
         hit = {row.folder for row in rows if row not in left}
         for row in left[:1]:
             mine.discard(row.id)
@@ -219,7 +219,7 @@ class Changes:
         """Find what came and went, after an event that named no item."""
         self._recheck = False
         found = await self._finder.search(self._site, {})
-        rows, old = self._site.index.rows, self._old or set()
+        rows, old = self._site.index.items, self._old or set()
         unknown = [item for item in found if item not in rows and item not in old]
         if self._old is None:
             self._old = set(found)
@@ -227,14 +227,14 @@ class Changes:
             for item in unknown:
                 self._before.setdefault(item, None)
 
-    def _look_later(self, before: Mapping[ItemId, Row | None], doubted: set[ItemId]) -> None:
+    def _look_later(self, before: Mapping[ItemId, WalletItem | None], doubted: set[ItemId]) -> None:
         """Put back what cannot be judged in the middle of a write of ours."""
         self._doubted |= {item for item in doubted if item not in self._before}
         kept = {item: row for item, row in before.items() if item not in self._written}
         self._before |= kept
 
     async def _find_echoes(
-        self, named: Mapping[ItemId, Row | None], infos: Mapping[ItemId, ItemInfo]
+        self, named: Mapping[ItemId, WalletItem | None], infos: Mapping[ItemId, ItemInfo]
     ) -> set[ItemId]:
         """Find which items hold what we wrote, asking for the secrets of those that may."""
         maybe = [
@@ -254,9 +254,11 @@ class Changes:
             return set()
         return {item for item in maybe if self._echoes.is_one(item, secrets.get(item))}
 
-    def _news(self, item: ItemId, row: Row | None, info: ItemInfo | None) -> Iterator[FolderName]:
+    def _news(
+        self, item: ItemId, row: WalletItem | None, info: ItemInfo | None
+    ) -> Iterator[FolderName]:
         """Name the folders that an event changed; none if it was only announced once more."""
-        new = row_of(info) if info is not None else None
+        new = wallet_item_of(info) if info is not None else None
         if row is not None and info is not None and _is_placed(row, info):
             if not self._is_settled(row, info):
                 self._echoes.forget(item)
@@ -271,7 +273,7 @@ class Changes:
         elif row is not None or self._is_new(info, new):
             yield new.folder
 
-    def _is_new(self, info: ItemInfo, new: Row) -> bool:
+    def _is_new(self, info: ItemInfo, new: WalletItem) -> bool:
         """Tell whether an item that was never read is news, not one of old announced again.
 
         Its time alone does not tell: an item may be moved or imported with the time it had.
@@ -283,14 +285,14 @@ class Changes:
             return True
         return old is not None and info.id not in old
 
-    def _is_doubtful(self, row: Row, info: ItemInfo) -> bool:
+    def _is_doubtful(self, row: WalletItem, info: ItemInfo) -> bool:
         return _is_placed(row, info) and not self._is_settled(row, info)
 
     def _is_old(self, info: ItemInfo) -> bool:
         """Tell whether an item was last changed before its collection was opened."""
         return 0 < info.modified < self._since
 
-    def _is_settled(self, row: Row, info: ItemInfo) -> bool:
+    def _is_settled(self, row: WalletItem, info: ItemInfo) -> bool:
         """Tell whether an item in its place is as it was read, and nobody need be told of it.
 
         It has the time of modification that it had when it was read, and it was read too late to
@@ -327,13 +329,13 @@ class Changes:
             self._touched(folder)
 
 
-def _is_placed(row: Row, info: ItemInfo) -> bool:
+def _is_placed(row: WalletItem, info: ItemInfo) -> bool:
     """Tell whether an item still stands for the same entry, of the same type, or the same folder."""
-    new = row_of(info)
+    new = wallet_item_of(info)
     return new is not None and (row.folder, row.key, row.type) == (new.folder, new.key, new.type)
 
 
-def _is_same(row: Row | None, info: ItemInfo | None) -> bool:
+def _is_same(row: WalletItem | None, info: ItemInfo | None) -> bool:
     """Tell whether an item that nobody said has changed has not."""
     if row is None or info is None:
         return False

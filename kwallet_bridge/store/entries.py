@@ -28,8 +28,8 @@ from kwallet_bridge.store.echoes import Echoes
 from kwallet_bridge.store.index import UNSURE
 from kwallet_bridge.store.jobs import Jobs, Open
 from kwallet_bridge.store.port import BackendGone, BackendReturned, ItemTouched
-from kwallet_bridge.store.rows import best_rows
 from kwallet_bridge.store.site import Finder
+from kwallet_bridge.store.walletitems import best_items
 from kwallet_bridge.store.wallets import (
     FoldersTouched,
     FolderTouched,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         ItemId,
         ItemSecret,
     )
-    from kwallet_bridge.store.rows import Row
+    from kwallet_bridge.store.walletitems import WalletItem
     from kwallet_bridge.store.wallets import StoreEvent
 
 _T = TypeVar("_T")
@@ -243,7 +243,7 @@ class EntryStore:
         found = site.index.list_entries(folder)
         if found is UNSURE:
             rows = await self._finder.find_folder(site, folder)
-            found = {key: row.type for key, row in best_rows(rows).items()}
+            found = {key: row.type for key, row in best_items(rows).items()}
         return found
 
     async def has_entry(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
@@ -317,7 +317,7 @@ class EntryStore:
         """Read every entry of a folder for which ``wanted`` says so, many at once."""
         site = self._ready.get(wallet) or await self._site(wallet)
         for _attempt in range(_ATTEMPTS):
-            rows = site.index.folder_rows(folder) if _attempt == 0 else None
+            rows = site.index.folder_items(folder) if _attempt == 0 else None
             known = rows is not None
             if rows is None:
                 rows = await self._finder.find_folder(site, folder)
@@ -493,11 +493,13 @@ class EntryStore:
         return site
 
 
-async def _choose(rows: Iterable[Row], wanted: Callable[[Key, EntryType], bool]) -> dict[Key, Row]:
+async def _choose(
+    rows: Iterable[WalletItem], wanted: Callable[[Key, EntryType], bool]
+) -> dict[Key, WalletItem]:
     """Pick the rows of the keys that are wanted, letting others have a turn meanwhile."""
     turn = Turn()
-    chosen: dict[Key, Row] = {}
-    for key, row in best_rows(rows).items():
+    chosen: dict[Key, WalletItem] = {}
+    for key, row in best_items(rows).items():
         if wanted(key, row.type):
             chosen[key] = row
         if turn.is_over:
@@ -506,7 +508,7 @@ async def _choose(rows: Iterable[Row], wanted: Callable[[Key, EntryType], bool])
 
 
 async def _decode(
-    chosen: Mapping[Key, Row], secrets: Mapping[ItemId, ItemSecret]
+    chosen: Mapping[Key, WalletItem], secrets: Mapping[ItemId, ItemSecret]
 ) -> Mapping[Key, Entry]:
     """Read the entries out of their items, letting others have a turn meanwhile."""
     turn = Turn()

@@ -39,7 +39,7 @@ from kwallet_bridge.store.note import (
     put_note,
     read_notes,
 )
-from kwallet_bridge.store.rows import row_of
+from kwallet_bridge.store.walletitems import wallet_item_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -362,14 +362,14 @@ class Identity:
         """Name the entries that no program asked about yet: another collection lacks them too."""
         others: _Names = {}
         found = await self._finder.search_readable(site, {})
-        unknown = [item for item in found if item not in site.index.rows]
+        unknown = [item for item in found if item not in site.index.items]
         for start in range(0, len(unknown), _PORTION):
             part = unknown[start : start + _PORTION]
             try:
                 infos = await self._finder.read_items(site, part, unlock=False)
             except StoreLockedError:
                 continue  # nobody is asked for the sake of a note
-            for row in map(row_of, infos.values()):
+            for row in map(wallet_item_of, infos.values()):
                 if row is not None and row.key is not None:
                     others.setdefault(row.folder, set()).add(row.key)
         return others
@@ -461,4 +461,4 @@ def _digest(state: State, names: _Names) -> dict[str, AbstractSet[str]]:
 
 
 def _holds_keys(site: Site) -> bool:
-    return any(row.key is not None for row in site.index.rows.values())
+    return any(row.key is not None for row in site.index.items.values())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.qtstream import utf16_key
 from kwallet_bridge.store.note import KnownKeys, KnownNames
-from kwallet_bridge.store.rows import Row, row_of
+from kwallet_bridge.store.walletitems import WalletItem, wallet_item_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,9 +47,9 @@ class _Folder:
     __slots__ = ("complete", "entries", "keys", "listing", "markers")
 
     def __init__(self) -> None:
-        self.entries: dict[Key, list[Row]] = {}
+        self.entries: dict[Key, list[WalletItem]] = {}
         self.keys: set[Key] = set()  # searched: their rows, or none, are all there is
-        self.markers: dict[ItemId, Row] = {}
+        self.markers: dict[ItemId, WalletItem] = {}
         self.complete = False
         self.listing: Mapping[Key, EntryType] | None = None
 
@@ -59,14 +59,14 @@ class Index:
 
     def __init__(self) -> None:
         """Know nothing."""
-        self.rows: dict[ItemId, Row] = {}
+        self.items: dict[ItemId, WalletItem] = {}
         self.pending: set[ItemId] = set()
         self._folders: dict[FolderName, _Folder] = {}
         self._folders_complete = False
         self._folder_list: Sequence[FolderName] | None = None
         self._fills: list[set[ItemId]] = []
         self._absences = 0
-        self._sights: dict[ItemId, int] = {}  # of items that have no row
+        self._sights: dict[ItemId, int] = {}  # of items that are no wallet items
         self._counter = count(1)
         self.changed: Callable[[], None] | None = None
         """Called whenever more or less is known."""
@@ -81,9 +81,9 @@ class Index:
     def type_of(self, folder: FolderName, key: Key) -> EntryType | Unsure | None:
         """Tell an entry's type; None if it is known to be absent."""
         row = self.best(folder, key)
-        return row.type if isinstance(row, Row) else row
+        return row.type if isinstance(row, WalletItem) else row
 
-    def best(self, folder: FolderName, key: Key) -> Row | Unsure | None:
+    def best(self, folder: FolderName, key: Key) -> WalletItem | Unsure | None:
         """Give the row that stands for an entry; None if it is known to be absent."""
         if self.pending:
             return UNSURE  # whatever was announced may be a newer item of this very key
@@ -95,7 +95,7 @@ class Index:
         rows = known.entries.get(key)
         return rows[0] if rows else None
 
-    def rows_of(self, folder: FolderName, key: Key) -> list[Row] | None:
+    def items_of(self, folder: FolderName, key: Key) -> list[WalletItem] | None:
         """Give all rows of a key; None if they may not be all."""
         if self.pending:
             return None
@@ -160,7 +160,7 @@ class Index:
             known.listing = MappingProxyType({key: known.entries[key][0].type for key in keys})
         return known.listing
 
-    def folder_rows(self, folder: FolderName) -> list[Row] | None:
+    def folder_items(self, folder: FolderName) -> list[WalletItem] | None:
         """Give every row of a folder, markers last; None if they may not be all."""
         if self.pending:
             return None
@@ -171,7 +171,7 @@ class Index:
             return None
         return [row for rows in known.entries.values() for row in rows] + [*known.markers.values()]
 
-    def markers_of(self, folder: FolderName) -> list[Row]:
+    def markers_of(self, folder: FolderName) -> list[WalletItem]:
         """Give the markers known of a folder."""
         known = self._folders.get(folder)
         return list(known.markers.values()) if known else []
@@ -223,7 +223,7 @@ class Index:
         asked: Iterable[ItemId],
         infos: Mapping[ItemId, ItemInfo],
         touched: set[ItemId],
-    ) -> list[Row]:
+    ) -> list[WalletItem]:
         """Take in what was read of the items asked for, doubting what was touched meanwhile.
 
         Gives the rows among it, also when what was read is too old to be kept.
@@ -232,14 +232,14 @@ class Index:
         current = self._is_current(touched)
         for item in asked:
             info = infos.get(item)
-            row = row_of(info) if info is not None else None
+            row = wallet_item_of(info) if info is not None else None
             if row is not None:
                 row.note_sight(self._sight(item))
                 found.append(row)
             if not current:
                 continue
             if item in touched:
-                if row is not None and item not in self.rows:
+                if row is not None and item not in self.items:
                     self.add(row)
                 self.pending.add(item)
             elif row is None:
@@ -274,17 +274,17 @@ class Index:
             self._note_absence(folder)
 
     def complete_folders(self, found: Iterable[ItemId], touched: set[ItemId]) -> None:
-        """Note that a search found all items, and every folder has a row, though not each item."""
+        """Note that a search found all items, and every folder has an item, though not each item."""
         if not self._is_conclusive(touched):
             return
-        self._drop(list(self.rows.values()), set(found) | touched)
+        self._drop(list(self.items.values()), set(found) | touched)
         for known in self._folders.values():
             if not known.entries and not known.markers:
                 known.complete = True
         self._folders_complete = True
         self._folder_list = None
 
-    def replaced(self, row: Row, old: Iterable[Row]) -> None:
+    def replaced(self, row: WalletItem, old: Iterable[WalletItem]) -> None:
         """Take in what a write of our own made, in place of all there was."""
         self.add(row)
         for other in old:
@@ -304,7 +304,7 @@ class Index:
         """
         if self.changed is not None:
             self.changed()
-        strangers = touched - self.rows.keys()
+        strangers = touched - self.items.keys()
         if not self._is_current(touched) or len(strangers) > FLOOD:
             return False
         self.pending |= strangers
@@ -312,25 +312,25 @@ class Index:
 
     def _sight(self, item: ItemId) -> int:
         """Number an item in the order in which items were first heard of or met."""
-        row = self.rows.get(item)
+        row = self.items.get(item)
         if row is not None and row.sight:
             return row.sight
         return self._sights.setdefault(item, next(self._counter))
 
-    def _drop(self, rows: Iterable[Row], keep: set[ItemId]) -> None:
+    def _drop(self, rows: Iterable[WalletItem], keep: set[ItemId]) -> None:
         for row in list(rows):
             if row.id not in keep:
                 self.discard(row.id)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: WalletItem) -> None:
         """Add or replace a row."""
-        old = self.rows.get(row.id)
+        old = self.items.get(row.id)
         folders_complete = self._folders_complete
         row.note_sight(row.sight or self._sight(row.id))
         self.discard(row.id)
         if old is not None and old.folder == row.folder:
             self._folders_complete = folders_complete  # the folder did not go away in between
-        self.rows[row.id] = row
+        self.items[row.id] = row
         if self.changed is not None:
             self.changed()
         known = self._folder(row.folder)
@@ -349,7 +349,7 @@ class Index:
         """Remove an item that is gone or not ours; the folder's knowledge stays."""
         self.pending.discard(item)
         self._sights.pop(item, None)
-        row = self.rows.pop(item, None)
+        row = self.items.pop(item, None)
         if row is None:
             return
         if self.changed is not None:
@@ -382,7 +382,7 @@ class Index:
         """Keep the rows, but trust no search made so far or under way."""
         self._fills.clear()
         self._sights.clear()
-        self.pending -= {item for item in self.pending if item not in self.rows}
+        self.pending -= {item for item in self.pending if item not in self.items}
         self._folders_complete = False
         for known in self._folders.values():
             known.complete = False
@@ -402,7 +402,7 @@ class Index:
     def reset(self) -> None:
         """Know nothing, and learn nothing from what is under way."""
         self._fills.clear()
-        self.rows.clear()
+        self.items.clear()
         self.pending.clear()
         self._folders.clear()
         self._folders_complete = False

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.changes import Changes
     from kwallet_bridge.store.echoes import Own
     from kwallet_bridge.store.port import ItemId
-    from kwallet_bridge.store.rows import Row
     from kwallet_bridge.store.site import Finder
+    from kwallet_bridge.store.walletitems import WalletItem
     from kwallet_bridge.store.writer import Writer
 
 
@@ -60,10 +60,10 @@ class Jobs:
     async def rename(self, site: Open, folder: FolderName, key: Key, *, new_key: Key) -> None:
         """Write under the new key, see it, then remove the old one."""
         async with site.hold(folder, key, new_key):
-            old = await self._rows(site, folder, key)
+            old = await self._items(site, folder, key)
             if not old:
                 raise EntryNotFoundError("there is no entry under this key")
-            if key == new_key or await self._rows(site, folder, new_key):
+            if key == new_key or await self._items(site, folder, new_key):
                 raise EntryExistsError("the new key is taken")
             secrets = await self._writer.read_secrets(site, [old[0].id])
             if old[0].id not in secrets:
@@ -79,7 +79,7 @@ class Jobs:
     async def remove(self, site: Open, folder: FolderName, key: Key) -> bool:
         """Remove every item of a key; a folder left without entries gets its marker first."""
         async with site.hold(folder, None, key):
-            rows = await self._rows(site, folder, key)
+            rows = await self._items(site, folder, key)
             if not rows:
                 return False
             with site.changes.own() as mine:
@@ -112,7 +112,7 @@ class Jobs:
         A failure leaves the folder with the entries it had not come to, so a second call goes on.
         """
         async with site.hold(folder, None):
-            rows = site.index.folder_rows(folder)
+            rows = site.index.folder_items(folder)
             if rows is None:
                 rows = await self._finder.find_folder(site, folder)
             if not rows:
@@ -141,22 +141,22 @@ class Jobs:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    async def _delete(self, site: Open, rows: Sequence[Row], mine: Own) -> None:
+    async def _delete(self, site: Open, rows: Sequence[WalletItem], mine: Own) -> None:
         try:
             await self._writer.delete(site, rows, mine)
         except StoreError:
             site.changes.stopped_halfway(rows, mine)
             raise
 
-    async def _rows(self, site: Open, folder: FolderName, key: Key) -> Sequence[Row]:
-        rows = site.index.rows_of(folder, key)
+    async def _items(self, site: Open, folder: FolderName, key: Key) -> Sequence[WalletItem]:
+        rows = site.index.items_of(folder, key)
         return await self._finder.find_key(site, folder, key) if rows is None else rows
 
-    async def _stays(self, site: Open, folder: FolderName, going: Sequence[Row]) -> bool:
+    async def _stays(self, site: Open, folder: FolderName, going: Sequence[WalletItem]) -> bool:
         """Tell whether a folder still exists when some of its entries are gone."""
         ids: set[ItemId] = {row.id for row in going}
         index = site.index
-        known = index.folder_rows(folder)
+        known = index.folder_items(folder)
         if known is not None:
             return any(row.id not in ids for row in known)
         if any(row.id not in index.pending for row in index.markers_of(folder)):

@@ -18,14 +18,14 @@ from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE, Index
 from kwallet_bridge.store.mark import MARK_QUERY, MARK_SCHEMA
 from kwallet_bridge.store.port import ItemId
-from kwallet_bridge.store.rows import row_of
+from kwallet_bridge.store.walletitems import wallet_item_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
     from kwallet_bridge.model import FolderName, Key
     from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemInfo, ItemSecret
-    from kwallet_bridge.store.rows import Row
+    from kwallet_bridge.store.walletitems import WalletItem
 
 _FEW = 64
 """Items that are read one by one rather than told apart by searches."""
@@ -90,7 +90,7 @@ class Finder:
         self._backend = backend
         self.doubt = doubt
 
-    async def find_key(self, site: Site, folder: FolderName, key: Key) -> list[Row]:
+    async def find_key(self, site: Site, folder: FolderName, key: Key) -> list[WalletItem]:
         """Find every entry item of a key, the one that stands for it first."""
         if not (codec.is_storable_name(folder) and codec.is_storable_name(key)):
             return []
@@ -131,7 +131,7 @@ class Finder:
                 index.complete_folder(folder, hits, touched)
         return False
 
-    async def find_folder(self, site: Site, folder: FolderName) -> list[Row]:
+    async def find_folder(self, site: Site, folder: FolderName) -> list[WalletItem]:
         """Find every entry and marker of a folder, markers last."""
         if not codec.is_storable_name(folder):
             return []
@@ -157,7 +157,7 @@ class Finder:
         known = site.index.list_folders()
         return tuple(sorted(names, key=utf16_key)) if known is UNSURE else known
 
-    async def find_all(self, site: Site) -> tuple[list[Row], bool]:
+    async def find_all(self, site: Site) -> tuple[list[WalletItem], bool]:
         """Find everything of KWallet's, and tell whether others keep items there too."""
         with self._fill(site) as touched:
             hits, gap = await self._search(site, {})
@@ -194,7 +194,7 @@ class Finder:
         ours = (codec.ENTRY_SCHEMA, codec.MARKER_SCHEMA, MARK_SCHEMA)
         await self._search_away(site, hits, [{codec.SCHEMA: schema} for schema in ours])
         infos = await self.read_items(site, hits)
-        return any(row_of(info) is None for info in infos.values())
+        return any(wallet_item_of(info) is None for info in infos.values())
 
     async def search(self, site: Site, attributes: Mapping[str, str]) -> Sequence[ItemId]:
         """Search the collection.
@@ -271,16 +271,18 @@ class Finder:
 
     @staticmethod
     def _known(site: Site, item: ItemId, folder: FolderName) -> bool:
-        row = site.index.rows.get(item)
+        row = site.index.items.get(item)
         return row is not None and row.folder == folder and item not in site.index.pending
 
-    async def _read(self, site: Site, items: Sequence[ItemId], touched: set[ItemId]) -> list[Row]:
+    async def _read(
+        self, site: Site, items: Sequence[ItemId], touched: set[ItemId]
+    ) -> list[WalletItem]:
         """Give the rows among items, reading those that are not known or in doubt."""
         index = site.index
         rows = []
         unknown = []
         for item in items:
-            row = index.rows.get(item)
+            row = index.items.get(item)
             if row is None or item in index.pending:
                 unknown.append(item)
             else:
@@ -299,8 +301,8 @@ class Finder:
         quickly; so a thousand entries of ten folders cost some twenty calls.
         """
         index = site.index
-        names = {index.rows[i].folder for i in hits if i in index.rows and i not in index.pending}
-        rest = dict.fromkeys(i for i in hits if i not in index.rows or i in index.pending)
+        names = {index.items[i].folder for i in hits if i in index.items and i not in index.pending}
+        rest = dict.fromkeys(i for i in hits if i not in index.items or i in index.pending)
         if len(rest) > _FEW:
             await self._search_away(site, rest, [codec.folder_query(name) for name in names])
         worth = True

@@ -26,7 +26,7 @@ from kwallet_bridge.store import codec
 from kwallet_bridge.store.index import UNSURE
 from kwallet_bridge.store.mark import MARK_QUERY
 from kwallet_bridge.store.port import ItemSecret, NewItem
-from kwallet_bridge.store.rows import Row
+from kwallet_bridge.store.walletitems import WalletItem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ class _Job:
     key: Key
     entry: Entry
     item: NewItem
-    old: list[Row]
+    old: list[WalletItem]
     mine: Own
     started: int
     held: Mapping[ItemId, ItemSecret] = field(default_factory=dict)
@@ -107,9 +107,9 @@ class Writer:
         made = await self._create(site, item, mine)
         if made not in await self._finder.search_readable(site, item.attributes):
             raise ReadBackError("the store does not keep an empty folder")
-        site.index.add(self._row(made, folder, None, item))
+        site.index.add(self._wallet_item(made, folder, None, item))
 
-    async def delete(self, site: Site, rows: Sequence[Row], mine: Own) -> None:
+    async def delete(self, site: Site, rows: Sequence[WalletItem], mine: Own) -> None:
         """Delete items one by one."""
         for row in rows:
             site.check()
@@ -157,7 +157,9 @@ class Writer:
 
     # --- the steps of a write -------------------------------------------------------------------
 
-    async def _look(self, site: Site, folder: FolderName, key: Key) -> tuple[bool, Sequence[Row]]:
+    async def _look(
+        self, site: Site, folder: FolderName, key: Key
+    ) -> tuple[bool, Sequence[WalletItem]]:
         """Tell whether the folder is new, and what the key holds."""
         index = site.index
         exists = index.has_folder(folder)
@@ -165,7 +167,7 @@ class Writer:
             exists = await self._finder.has_folder(site, folder)
         if exists is False:
             return True, ()
-        old = index.rows_of(folder, key)
+        old = index.items_of(folder, key)
         if old is None:
             old = await self._finder.find_key(site, folder, key)
         return False, old
@@ -243,10 +245,10 @@ class Writer:
             job.site.check()
 
     @staticmethod
-    def _retyped(job: _Job) -> list[Row]:
+    def _retyped(job: _Job) -> list[WalletItem]:
         return [row for row in job.old if row.attributes != job.item.attributes]
 
-    async def _delete_first(self, job: _Job, row: Row) -> None:
+    async def _delete_first(self, job: _Job, row: WalletItem) -> None:
         if row.id in job.held:
             await self._backend.delete_item(row.id)
             job.site.check()
@@ -319,13 +321,15 @@ class Writer:
         return {item: info for item, info in infos.items() if codec.is_entry(info.attributes)}
 
     def _learn(self, job: _Job, made: ItemId, item: NewItem) -> None:
-        job.site.index.replaced(self._row(made, job.folder, job.key, item), job.old)
+        job.site.index.replaced(self._wallet_item(made, job.folder, job.key, item), job.old)
 
     @staticmethod
-    def _row(made: ItemId, folder: FolderName, key: Key | None, item: NewItem) -> Row:
+    def _wallet_item(
+        made: ItemId, folder: FolderName, key: Key | None, item: NewItem
+    ) -> WalletItem:
         kind = codec.entry_type(item.attributes) if key is not None else EntryType.UNKNOWN
         now, content_type = int(time.time()), item.secret.content_type
-        return Row(made, folder, key, kind, item.label, item.attributes, now, content_type)
+        return WalletItem(made, folder, key, kind, item.label, item.attributes, now, content_type)
 
     # --- putting back ---------------------------------------------------------------------------
 

@@ -204,7 +204,7 @@ async def test_a_folder_known_by_a_sample_only_is_not_lost() -> None:
         it.memory.add_item(it.box, {**OURS, "user": str(number)}, b"x")
     assert await it.store.list_folders(W) == (F,)
     site = it.store._ready[W]
-    for item in list(site.index.rows):
+    for item in list(site.index.items):
         it.memory.drop_item(item)
     await expect(it.events, FolderTouched(W, F))
     assert await it.store.has_folder(W, F) is True
@@ -358,7 +358,7 @@ async def test_items_vanishing_with_the_lock_are_not_absent() -> None:
     await it.store.write(W, F, K, password("x"))
     await it.store.list_entries(W, F)
     site = it.store._ready[W]
-    (item,) = site.index.rows
+    (item,) = site.index.items
     it.memory._boxes[it.box].locked = True
     site.changes.hear(item)
     with pytest.raises(StoreLockedError):
@@ -632,7 +632,7 @@ async def test_a_change_right_after_our_write_is_told_by_its_value() -> None:
     """Another program's overwriting of what we just wrote is read as it is now."""
     it = Fixture()
     await it.store.write(W, F, K, password("ours"))
-    (item,) = it.store._ready[W].index.rows
+    (item,) = it.store._ready[W].index.items
     it.memory.change_item(item, b"theirs")
     assert await it.store.read(W, F, K) == password("theirs")
 

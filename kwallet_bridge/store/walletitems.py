@@ -19,7 +19,7 @@ Rank = tuple[bool, int, int, int, str]
 
 
 @dataclass(slots=True, eq=False)
-class Row:
+class WalletItem:
     """One item that is an entry (``key`` set) or a folder's marker (``key`` None)."""
 
     id: ItemId
@@ -56,10 +56,10 @@ class Row:
         self.rank = (schema, modified, number, sight, item)
 
     def __repr__(self) -> str:
-        return "Row(...)"
+        return "WalletItem(...)"
 
 
-def row_of(info: ItemInfo) -> Row | None:
+def wallet_item_of(info: ItemInfo) -> WalletItem | None:
     """Read an item as an entry or marker; None for everybody else's."""
     attributes = info.attributes
     if codec.is_entry(attributes):
@@ -72,12 +72,14 @@ def row_of(info: ItemInfo) -> Row | None:
     folder = FolderName(attributes[codec.FOLDER])
     own = codec.own_attributes(attributes)
     content_type = attributes.get(codec.CONTENT_TYPE, "")
-    return Row(info.id, folder, key, kind, info.label, own, info.modified, content_type, info.asked)
+    return WalletItem(
+        info.id, folder, key, kind, info.label, own, info.modified, content_type, info.asked
+    )
 
 
-def best_rows(rows: Iterable[Row]) -> dict[Key, Row]:
-    """Choose the row that stands for each key, keys ascending by UTF-16 code unit."""
-    best: dict[Key, Row] = {}
+def best_items(rows: Iterable[WalletItem]) -> dict[Key, WalletItem]:
+    """Choose the item that stands for each key, keys ascending by UTF-16 code unit."""
+    best: dict[Key, WalletItem] = {}
     for row in rows:
         if row.key is not None and (row.key not in best or row.rank > best[row.key].rank):
             best[row.key] = row
