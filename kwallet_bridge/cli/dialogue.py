@@ -19,8 +19,8 @@ from kwallet_bridge.cli.passwords import TRIES, PasswordSource
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import DecryptionError, PromptDismissedError, UsageError
 from kwallet_bridge.kwl.reader import read_wallet_with_key
+from kwallet_bridge.migrate.model import Kind, Place, Plan, Policy, Result, Step
 from kwallet_bridge.migrate.report import describe_place, describe_plan
-from kwallet_bridge.migrate.rows import Kind, Place, Plan, Policy, Result, Row
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.text import printable
 
@@ -95,7 +95,7 @@ class Dialogue:
             self._bar.close()
             self._bar = None
 
-    def decide(self, row: Row) -> Policy:
+    def decide(self, row: Step) -> Policy:
         """Settle a conflict."""
         if self._policy is not Policy.ASK or self._dry_run:
             return self._policy
@@ -106,7 +106,7 @@ class Dialogue:
             self._always = answer
         return answer
 
-    def _ask(self, row: Row) -> tuple[Policy, bool]:
+    def _ask(self, row: Step) -> tuple[Policy, bool]:
         words = {"s": Policy.SKIP, "r": Policy.REPLACE, "k": Policy.KEEP_BOTH}
         question = (
             f"{show_place(row.place)} holds another value. "
@@ -178,7 +178,7 @@ class JsonDialogue(Dialogue):
         if self._done == self._total or self._done % max(1, self._total // _PROGRESS_STEPS) == 0:
             _emit(self._stage | {"done": self._done})
 
-    def _ask(self, row: Row) -> tuple[Policy, bool]:
+    def _ask(self, row: Step) -> tuple[Policy, bool]:
         answer = self._question("need-decision", describe_place(row.place))
         policy = _DECISIONS.get(str(answer.get("decision")))
         if policy is None:

@@ -13,7 +13,7 @@ from kwallet_bridge.cli.stores import SECRET_SERVICE, StoreOpener
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.errors import UsageError
-from kwallet_bridge.migrate.rows import Policy
+from kwallet_bridge.migrate.model import Policy
 from kwallet_bridge.model import WalletName
 from kwallet_bridge.statefile import StoreKind, load, state_path, update
 from kwallet_bridge.store.mark import identity_query

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.cli.dialogue import show_place
 from kwallet_bridge.cli.text import say
+from kwallet_bridge.migrate.model import Action, Outcome
 from kwallet_bridge.migrate.plan import NULLS
 from kwallet_bridge.migrate.report import (
     by_folder,
@@ -17,7 +18,6 @@ from kwallet_bridge.migrate.report import (
     describe_run,
     describe_undo,
 )
-from kwallet_bridge.migrate.rows import Action, Outcome
 from kwallet_bridge.migrate.undo import MOVED, Undone
 from kwallet_bridge.text import printable
 
@@ -150,7 +150,7 @@ def _plan_lines(job: Job) -> Iterator[str]:
     new = " (a new collection)" if job.plan.collection is None else ""
     yield f"{printable(job.wallet)}{new}"
     yield from _warning_lines(job)
-    for row in job.plan.rows:
+    for row in job.plan.steps:
         reason = _REASONS.get(row.reason, row.reason)
         shown = "same already" if row.action is Action.SAME else row.action.value
         yield f"  {shown:12}  {show_place(row.place)}" + (f": {reason}" if reason else "")
@@ -164,18 +164,18 @@ def _result_lines(job: Job) -> Iterator[str]:
     yield from _folder_lines(job)
     yield from _warning_lines(job)
     for result in job.results:
-        altered = result.row.reason if result.row.reason == NULLS else ""
+        altered = result.step.reason if result.step.reason == NULLS else ""
         if result.outcome in _SHOWN or altered:
             word = result.reason or altered
             reason = _REASONS.get(word, word)
-            yield f"  {result.outcome.value:12}  {show_place(result.row.place)}: {reason}"
+            yield f"  {result.outcome.value:12}  {show_place(result.step.place)}: {reason}"
     if job.error is not None:
         yield f"  stopped: {printable(str(job.error))}"
 
 
 def _folder_lines(job: Job) -> Iterator[str]:
     """Count what is in each folder by type and outcome; other programs' items have none."""
-    ends = [(result.row, result.outcome.value) for result in job.results]
+    ends = [(result.step, result.outcome.value) for result in job.results]
     for folder, found in by_folder(ends).items():
         counts = Counter((row.wish.type_name, end) for row, end in found)
         told = ", ".join(f"{number} {of} {end}" for (of, end), number in sorted(counts.items()))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kwallet_bridge.cli.dialogue import Dialogue
-    from kwallet_bridge.migrate.rows import Wish
+    from kwallet_bridge.migrate.model import Wish
     from kwallet_bridge.migrate.xml import Unread
     from kwallet_bridge.model import Wallet, WalletName
     from kwallet_bridge.store.port import ItemInfo, ItemSecret

@@ -18,7 +18,7 @@ from kwallet_bridge.errors import (
     StoreTimeoutError,
 )
 from kwallet_bridge.migrate import keepsake, values
-from kwallet_bridge.migrate.rows import WRITES, Action, Kind, Outcome, Plan, Result, Row, Snapshot
+from kwallet_bridge.migrate.model import WRITES, Action, Kind, Outcome, Plan, Result, Snapshot, Step
 from kwallet_bridge.model import FolderName, Key, WalletName
 from kwallet_bridge.store import codec
 
@@ -77,25 +77,25 @@ def intents_of(plan: Plan, cipher_key: Secret) -> list[tuple[int, str]]:
     """Give the digests of what a plan will write, by row number."""
     return [
         (number, values.digest(cipher_key, value_of(row)))
-        for number, row in enumerate(plan.rows)
+        for number, row in enumerate(plan.steps)
         if row.action in WRITES
     ]
 
 
-def value_of(row: Row) -> bytes:
+def value_of(row: Step) -> bytes:
     """Give the bytes by which what a row writes is compared."""
     item = item_of(row)
     return values.canonical_item(row.place.kind, item.attributes, item.secret)
 
 
-def item_of(row: Row) -> NewItem:
+def item_of(row: Step) -> NewItem:
     """Give the item a row writes."""
     if row.wish.item is None:
         raise MigrationError("a row without an item cannot be written")
     return row.wish.item
 
 
-def at_rest(row: Row) -> Result:
+def at_rest(row: Step) -> Result:
     """Give the result of a row that needs no write."""
     return Result(row, _AT_REST[row.action], row.reason)
 
@@ -129,25 +129,27 @@ class Applier:
         self._journal.intend(
             self._run,
             [
-                (plan.rows[number].place, plan.rows[number].action, digest)
+                (plan.steps[number].place, plan.steps[number].action, digest)
                 for number, digest in intents_of(plan, cipher_key)
             ],
         )
-        waiting = iter([pair for pair in enumerate(plan.rows) if pair[1].action is Action.CREATE])
+        waiting = iter([pair for pair in enumerate(plan.steps) if pair[1].action is Action.CREATE])
         workers = 1 if self._target.backend.quirks.rewrites_text else IN_FLIGHT
         await asyncio.gather(*(self._work(waiting) for _ in range(workers)))
-        replaced = iter([pair for pair in enumerate(plan.rows) if pair[1].action is Action.REPLACE])
+        replaced = iter(
+            [pair for pair in enumerate(plan.steps) if pair[1].action is Action.REPLACE]
+        )
         await self._work(replaced)
         if self._failures:
             raise self._failures[0]
 
     def settle(self, plan: Plan) -> None:
         """Note the rows that need no write."""
-        for number, row in enumerate(plan.rows):
+        for number, row in enumerate(plan.steps):
             if row.action not in WRITES:
                 self._rest(number, row)
 
-    async def _work(self, waiting: Iterator[tuple[int, Row]]) -> None:
+    async def _work(self, waiting: Iterator[tuple[int, Step]]) -> None:
         """Write rows one after another until there are none or the run has failed."""
         for number, row in waiting:
             if self._failures:
@@ -158,7 +160,7 @@ class Applier:
                 self._failures.append(error)
                 return
 
-    async def _write(self, number: int, row: Row) -> None:
+    async def _write(self, number: int, row: Step) -> None:
         try:
             if row.action is Action.REPLACE:
                 await self._replace(row)
@@ -171,11 +173,11 @@ class Applier:
         self._end(number, Result(row, done))
 
     def _end(self, number: int, result: Result) -> None:
-        self._journal.note(self._run, result.row.place, result.outcome)
+        self._journal.note(self._run, result.step.place, result.outcome)
         self.results[number] = result
         self._tell(result)
 
-    def _rest(self, number: int, row: Row) -> None:
+    def _rest(self, number: int, row: Step) -> None:
         """Take a row that needs no write; what an interrupted run wrote becomes its outcome."""
         intent = self._run.by_place.get(row.place)
         outcome = _AT_REST[row.action]
@@ -186,7 +188,7 @@ class Applier:
             outcome = done
         self.results[number] = Result(row, outcome, row.reason)
 
-    async def _create(self, row: Row) -> None:
+    async def _create(self, row: Step) -> None:
         """Create an item; never with ``replace``, which some providers take too widely.
 
         The snapshot said the place is free. Should another program fill it at this very moment,
@@ -206,7 +208,7 @@ class Applier:
             if not await self._arrived(item, row):
                 raise
 
-    def _require_kept(self, row: Row) -> None:
+    def _require_kept(self, row: Step) -> None:
         """Refuse what would spoil a collection's file; a new collection's is known only now.
 
         Raises:
@@ -221,7 +223,7 @@ class Applier:
         ):
             raise MigrationError("the collection's file would not give the item back")
 
-    async def _arrived(self, item: NewItem, row: Row) -> bool:
+    async def _arrived(self, item: NewItem, row: Step) -> bool:
         """Tell whether an item was stored although the provider did not say so in time."""
         backend = self._target.backend
         found = await backend.search(self._target.place, item.attributes)
@@ -232,7 +234,7 @@ class Applier:
             for secret in secrets.values()
         )
 
-    async def _replace(self, row: Row) -> None:
+    async def _replace(self, row: Step) -> None:
         """Keep what is there, then write over it."""
         target = self._target
         intent = self._run.by_place[row.place]
@@ -250,14 +252,14 @@ class Applier:
         if not first:
             await self._delete(row.stale)
 
-    async def _write_checked(self, row: Row) -> None:
+    async def _write_checked(self, row: Step) -> None:
         """Write through the store, which knows each provider's ways and reads back."""
         item = item_of(row)
         entry = codec.decode_entry(item.attributes, item.secret)
         folder, key = FolderName(row.place.folder), Key(row.place.key)
         await self._target.store.write(self._target.wallet, folder, key, entry)
 
-    async def _exchange(self, row: Row) -> None:
+    async def _exchange(self, row: Step) -> None:
         """Put another program's item in the place of the old one, which goes last."""
         self._require_kept(row)
         backend, collection = self._target.backend, self._target.place

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import KwlError
 from kwallet_bridge.kwl.header import parse_table, read_header
-from kwallet_bridge.migrate.rows import Kind, Outcome
+from kwallet_bridge.migrate.model import Kind, Outcome
 from kwallet_bridge.migrate.wishes import SHADOWED, TWICE, UNKNOWN_TYPE, UNSTORABLE_NAME
 from kwallet_bridge.model import WalletName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from kwallet_bridge.migrate.rows import Result
+    from kwallet_bridge.migrate.model import Result
 
 Gap = tuple[str] | tuple[str, str]
 """A folder, or a folder and a key, that a destination lacks."""
@@ -121,8 +121,8 @@ def find_gaps(results: Iterable[Result]) -> tuple[Gap, ...] | None:
     """
     gaps: list[Gap] = []
     for result in results:
-        place = result.row.place
-        reason = result.reason or result.row.reason or result.row.wish.reason
+        place = result.step.place
+        reason = result.reason or result.step.reason or result.step.wish.reason
         if result.outcome in _THERE or reason in _NOBODYS:
             continue
         if place.kind is Kind.ITEM:

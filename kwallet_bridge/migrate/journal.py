@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import JournalError
 from kwallet_bridge.kwl.names import WALLET_SUFFIX, decode_stem
 from kwallet_bridge.migrate.coverage import Coverage
-from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place
+from kwallet_bridge.migrate.model import Action, Kind, Outcome, Place
 from kwallet_bridge.model import WalletName
 from kwallet_bridge.saving import sync_folder
 

@@ -41,7 +41,7 @@ class Kept:
     """One item that a run replaced, and where it is kept."""
 
     id: ItemId
-    row: int
+    step: int
     item: NewItem
 
 

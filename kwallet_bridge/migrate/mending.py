@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.migrate import values
+from kwallet_bridge.migrate.model import Action, Kind, Place, Plan, Policy, Snapshot, Step, Wish
 from kwallet_bridge.migrate.plan import ANOTHER_VALUE, Destination, preferred_first, settle
-from kwallet_bridge.migrate.rows import Action, Kind, Place, Plan, Policy, Row, Snapshot, Wish
 from kwallet_bridge.model import Entry, EntryType, FolderName, Key
 from kwallet_bridge.qtstream import encode_map, encode_string
 from kwallet_bridge.secret import Secret
@@ -86,7 +86,9 @@ class _Left:
     items: tuple[ItemId, ...]
 
 
-def plan_repair(snapshot: Snapshot, wallet: WalletName, *, decide: Callable[[Row], Policy]) -> Plan:
+def plan_repair(
+    snapshot: Snapshot, wallet: WalletName, *, decide: Callable[[Step], Policy]
+) -> Plan:
     """Plan to put each faulty item's right form in its place.
 
     A sound entry of the same name wins unless ``decide`` says otherwise: it is what KDE's programs
@@ -122,27 +124,27 @@ def _plan_place(
     left: list[_Left],
     seen: Destination,
     taken: set[Place],
-    decide: Callable[[Row], Policy],
-) -> list[Row]:
+    decide: Callable[[Step], Policy],
+) -> list[Step]:
     """Plan one entry: at most one row writes at its place, and what it removes it keeps first."""
     there = seen.find(place)
     sound = [item for item in there if not find_fault(seen.info(item))]
     holder = seen.value(sound[0], Kind.ENTRY) if sound else _value(left[0].wish)
     gone = [one for one in left if _same(one.wish, holder)]
     winner = gone[0] if gone else None
-    rows: list[Row] = []
+    rows: list[Step] = []
     skipped: set[ItemId] = set()
     for one in left:
         if one in gone:
             continue
-        conflict = Row(one.wish, Action.CONFLICT, ANOTHER_VALUE, tuple(sound or left[0].items))
+        conflict = Step(one.wish, Action.CONFLICT, ANOTHER_VALUE, tuple(sound or left[0].items))
         row = settle(conflict, decide(conflict), seen, taken)
         if row.action is Action.REPLACE:
             winner = one
             gone.append(one)
         elif row.place != place:
             existing = (*row.existing, *one.items)
-            rows.append(Row(row.wish, Action.REPLACE, one.fault, existing, one.items))
+            rows.append(Step(row.wish, Action.REPLACE, one.fault, existing, one.items))
         else:
             skipped.update(one.items)
             rows.append(replace(row, reason=ANOTHER_VALUE))
@@ -151,9 +153,9 @@ def _plan_place(
     stale = tuple(item for one in gone for item in one.items)
     # A write at a place removes every entry there, also one that was to be left alone.
     if skipped & set(there):
-        return [*rows, Row(winner.wish, Action.SKIP, LESSER, stale)]
+        return [*rows, Step(winner.wish, Action.SKIP, LESSER, stale)]
     all_there = (*stale, *(item for item in there if item not in stale))
-    return [*rows, Row(winner.wish, Action.REPLACE, winner.fault, all_there, stale)]
+    return [*rows, Step(winner.wish, Action.REPLACE, winner.fault, all_there, stale)]
 
 
 def _value(wish: Wish) -> bytes:

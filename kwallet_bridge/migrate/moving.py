@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import StoreLockedError, UsageError
 from kwallet_bridge.migrate import values
 from kwallet_bridge.migrate.apply import value_of
+from kwallet_bridge.migrate.model import Kind
 from kwallet_bridge.migrate.plan import preferred_first
-from kwallet_bridge.migrate.rows import Kind
 from kwallet_bridge.migrate.run import Job, OpenStore
 from kwallet_bridge.migrate.snapshot import find_collection, read_secrets_of
 from kwallet_bridge.migrate.wishes import OWN_SCHEMA_PREFIX, from_items, merge
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from collections.abc import Collection as AnyCollection
 
-    from kwallet_bridge.migrate.rows import Result
+    from kwallet_bridge.migrate.model import Result
     from kwallet_bridge.store.port import Collection, CollectionId, ItemBackend, ItemId, ItemInfo
 
 
@@ -152,17 +152,17 @@ def _find_unchanged(
 ) -> list[ItemId]:
     found = []
     for result in arrived:
-        item = result.row.wish.source
+        item = result.step.wish.source
         info = infos.get(item) if item is not None else None
         if info is None or info.id not in copied.infos:
             continue
         if not _is_that_item(copied.infos[info.id], info):
             continue
-        kind = result.row.place.kind
+        kind = result.step.place.kind
         if kind is not Kind.FOLDER and info.id not in secrets:
             continue
         now = values.canonical_item(kind, info.attributes, secrets.get(info.id))
-        if values.same(now, value_of(result.row)):
+        if values.same(now, value_of(result.step)):
             found.append(info.id)
     return found
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import StateError
-from kwallet_bridge.migrate.rows import Kind, Outcome
+from kwallet_bridge.migrate.model import Kind, Outcome
 from kwallet_bridge.migrate.undo import Undone
 from kwallet_bridge.statefile import FILE_NAME, StoreKind, update
 from kwallet_bridge.store.note import digest_name, join_places, own_note, put_note
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
-    from kwallet_bridge.migrate.rows import Place
+    from kwallet_bridge.migrate.model import Place
     from kwallet_bridge.migrate.run import Job
     from kwallet_bridge.migrate.undo import UndoResult
     from kwallet_bridge.model import WalletName
@@ -42,7 +42,7 @@ def note_moved(
     A state file that cannot be used keeps every open of that store from succeeding anyway.
     """
     places = [
-        (result.row.place, result.verified and result.outcome in _THERE)
+        (result.step.place, result.verified and result.outcome in _THERE)
         for job in jobs
         for result in job.results
     ]

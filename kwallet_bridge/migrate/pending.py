@@ -23,7 +23,7 @@ from kwallet_bridge.kwl.header import digest_name, read_header
 from kwallet_bridge.kwl.names import WALLET_SUFFIX, decode_stem
 from kwallet_bridge.migrate.coverage import digest_content
 from kwallet_bridge.migrate.journal import RUNNING, UNDONE, Records, last_moves, peek_records
-from kwallet_bridge.migrate.rows import Action
+from kwallet_bridge.migrate.model import Action
 from kwallet_bridge.regular import read_regular
 from kwallet_bridge.statefile import Declined, State, load
 from kwallet_bridge.store.expected import HiddenNames, NameDigests

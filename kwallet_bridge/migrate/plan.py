@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.migrate import values
-from kwallet_bridge.migrate.rows import Action, Kind, Place, Plan, Policy, Row, Snapshot, Wish
+from kwallet_bridge.migrate.model import Action, Kind, Place, Plan, Policy, Snapshot, Step, Wish
 from kwallet_bridge.migrate.wishes import is_migrators
 from kwallet_bridge.model import Entry, FolderName, Key
 from kwallet_bridge.store import codec
@@ -117,7 +117,7 @@ def make_plan(  # noqa: PLR0913  keyword-only
     snapshot: Snapshot,
     wallet: WalletName,
     *,
-    decide: Callable[[Row], Policy],
+    decide: Callable[[Step], Policy],
     unfinished: frozenset[Place] = frozenset(),
     begun: frozenset[Place] = frozenset(),
 ) -> Plan:
@@ -136,7 +136,7 @@ def make_plan(  # noqa: PLR0913  keyword-only
         if row.action is Action.SAME and len(row.existing) > 1 and wish.place in unfinished:
             row = replace(row, action=Action.REPLACE, reason=UNFINISHED)
         if row.action is Action.CONFLICT and wish.place in begun and _is_hollow(row, snapshot):
-            row = Row(wish, Action.CREATE, UNFINISHED, stale=row.existing)
+            row = Step(wish, Action.CREATE, UNFINISHED, stale=row.existing)
         if row.action is Action.CONFLICT:
             row = settle(row, decide(row), seen, taken)
         if row.wish.item is not None and not row.reason:
@@ -158,32 +158,32 @@ def _as_given_back(wish: Wish, quirks: Quirks) -> Wish:
     return replace(wish, item=item, reason=NO_MAP if item is None else NULLS)
 
 
-def _is_hollow(row: Row, snapshot: Snapshot) -> bool:
+def _is_hollow(row: Step, snapshot: Snapshot) -> bool:
     """Tell whether nothing but empty secrets lies in a row's place."""
     return all(not snapshot.secrets[item].value for item in row.existing)
 
 
-def _compare(wish: Wish, seen: Destination, used: set[ItemId], snapshot: Snapshot) -> Row:
+def _compare(wish: Wish, seen: Destination, used: set[ItemId], snapshot: Snapshot) -> Step:
     if wish.item is None:
-        return Row(wish, Action.UNSUPPORTED, wish.reason)
+        return Step(wish, Action.UNSUPPORTED, wish.reason)
     existing = seen.find(wish.place)
     if wish.place.kind is Kind.FOLDER:
         altered = "" if existing else _refusal(wish.place.kind, wish.item, snapshot)
         action = Action.SAME if existing else Action.UNSUPPORTED if altered else Action.CREATE
-        return Row(wish, action, altered, tuple(existing))
+        return Step(wish, action, altered, tuple(existing))
     existing = [item for item in existing if item not in used]
     equal = _find_equal(wish, wish.item, existing, seen)
     if equal is not None:
         used.add(equal)
         others = tuple(existing) if wish.place.kind is Kind.ENTRY else (equal,)
-        return Row(wish, Action.SAME, existing=others)
+        return Step(wish, Action.SAME, existing=others)
     refused = _refusal(wish.place.kind, wish.item, snapshot)
     if refused:
-        return Row(wish, Action.UNSUPPORTED, refused)
+        return Step(wish, Action.UNSUPPORTED, refused)
     # Items told apart by their labels have equals by nature: one more is no conflict.
     if existing and not (wish.place.kind is Kind.ITEM and wish.place.label):
-        return Row(wish, Action.CONFLICT, ANOTHER_VALUE, tuple(existing))
-    return Row(wish, Action.CREATE)
+        return Step(wish, Action.CONFLICT, ANOTHER_VALUE, tuple(existing))
+    return Step(wish, Action.CREATE)
 
 
 def _find_equal(
@@ -212,7 +212,7 @@ def _refusal(kind: Kind, item: NewItem, snapshot: Snapshot) -> str:
     return ""
 
 
-def settle(row: Row, policy: Policy, seen: Destination, taken: set[Place]) -> Row:
+def settle(row: Step, policy: Policy, seen: Destination, taken: set[Place]) -> Step:
     """Settle a conflict; ``taken`` are the places of other rows, to which this one's is added."""
     if policy is Policy.REPLACE:
         return replace(row, action=Action.REPLACE)
@@ -225,14 +225,14 @@ def settle(row: Row, policy: Policy, seen: Destination, taken: set[Place]) -> Ro
     return replace(row, action=Action.SKIP)
 
 
-def _keep_both(row: Row, seen: Destination, taken: set[Place]) -> Row:
+def _keep_both(row: Step, seen: Destination, taken: set[Place]) -> Step:
     """Move the wish to the first free key beside it, or to the one that holds it already.
 
     A key that another row goes to is not free, whether or not anything is there yet.
     """
     wish = row.wish
     if wish.item is None or wish.place.kind is Kind.ITEM:
-        return Row(wish, Action.CREATE, KEPT_BESIDE)
+        return Step(wish, Action.CREATE, KEPT_BESIDE)
     mine = values.canonical_item(wish.place.kind, wish.item.attributes, wish.item.secret)
     for number in range(2, _FOREVER_MANY):
         place = _beside(wish.place, number)
@@ -241,9 +241,9 @@ def _keep_both(row: Row, seen: Destination, taken: set[Place]) -> Row:
         existing = seen.find(place)
         moved = replace(wish, place=place, item=_moved(wish.item, place))
         if not existing:
-            return Row(moved, Action.CREATE, KEPT_BESIDE)
+            return Step(moved, Action.CREATE, KEPT_BESIDE)
         if values.same(seen.value(existing[0], place.kind), mine):
-            return Row(moved, Action.SAME, KEPT_BESIDE, tuple(existing))
+            return Step(moved, Action.SAME, KEPT_BESIDE, tuple(existing))
     return replace(row, action=Action.SKIP)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import PartialError, StoreUnavailableError
 from kwallet_bridge.migrate.journal import CONFIRMED, UNDONE
-from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place, Result, Row
+from kwallet_bridge.migrate.model import Action, Kind, Outcome, Place, Result, Step
 from kwallet_bridge.migrate.undo import Undone
 from kwallet_bridge.migrate.verify import DIFFERS, MISSING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.errors import BridgeError
     from kwallet_bridge.migrate.journal import RunRecord
-    from kwallet_bridge.migrate.rows import Plan
+    from kwallet_bridge.migrate.model import Plan
     from kwallet_bridge.migrate.run import Job
     from kwallet_bridge.migrate.undo import Confirmed, UndoResult
 
@@ -37,7 +37,7 @@ def describe_place(place: Place) -> dict[str, object]:
     return described | ({"key": place.key} if place.kind is Kind.ENTRY else {})
 
 
-def describe_row(row: Row) -> dict[str, object]:
+def describe_step(row: Step) -> dict[str, object]:
     """Describe a planned row."""
     described = describe_place(row.place) | {
         "entry_type": row.wish.type_name,
@@ -50,7 +50,7 @@ def describe_row(row: Row) -> dict[str, object]:
 
 def describe_result(result: Result) -> dict[str, object]:
     """Describe a row that has ended."""
-    described = describe_row(result.row) | {
+    described = describe_step(result.step) | {
         "outcome": result.outcome.value,
         "verified": result.verified,
     }
@@ -59,7 +59,7 @@ def describe_result(result: Result) -> dict[str, object]:
 
 def describe_plan(plan: Plan) -> dict[str, object]:
     """Describe a plan by its counts."""
-    counts = Counter(row.action.value for row in plan.rows)
+    counts = Counter(row.action.value for row in plan.steps)
     return {
         "type": "plan",
         "wallet": plan.wallet,
@@ -175,7 +175,7 @@ def exit_code(
             row.action in {Action.CONFLICT, Action.SKIP, Action.UNSUPPORTED}
             for job in jobs
             if job.plan
-            for row in job.plan.rows
+            for row in job.plan.steps
         )
     else:
         short = any(result.outcome in _BAD for result in results)
@@ -191,11 +191,11 @@ def _describe_job(job: Job, *, dry_run: bool) -> dict[str, object]:
     if job.left_out:
         described["left_out"] = job.left_out
     if dry_run or not job.results:
-        rows = job.plan.rows if job.plan else ()
+        rows = job.plan.steps if job.plan else ()
         ends = [(row, row.action.value) for row in rows]
-        described["rows"] = [describe_row(row) for row in rows]
+        described["rows"] = [describe_step(row) for row in rows]
     else:
-        ends = [(one.row, one.outcome.value) for one in job.results]
+        ends = [(one.step, one.outcome.value) for one in job.results]
         described["rows"] = [describe_result(result) for result in job.results]
         described["verified"] = sum(result.verified for result in job.results)
     described["counts"] = _count_by_type(ends)
@@ -207,16 +207,16 @@ def _describe_job(job: Job, *, dry_run: bool) -> dict[str, object]:
     return described
 
 
-def by_folder(ends: Iterable[tuple[Row, str]]) -> dict[str | None, list[tuple[Row, str]]]:
+def by_folder(ends: Iterable[tuple[Step, str]]) -> dict[str | None, list[tuple[Step, str]]]:
     """Sort rows and their ends by folder, in the order of the source; None has no folder."""
-    found: dict[str | None, list[tuple[Row, str]]] = {}
+    found: dict[str | None, list[tuple[Step, str]]] = {}
     for row, end in ends:
         folder = None if row.place.kind is Kind.ITEM else row.place.folder
         found.setdefault(folder, []).append((row, end))
     return found
 
 
-def _count_by_type(ends: Iterable[tuple[Row, str]]) -> dict[str, dict[str, int]]:
+def _count_by_type(ends: Iterable[tuple[Step, str]]) -> dict[str, dict[str, int]]:
     counts = Counter((row.wish.type_name, end) for row, end in ends)
     return {
         kind: {name: number for (of, name), number in sorted(counts.items()) if of == kind}

@@ -10,18 +10,18 @@ from kwallet_bridge.errors import WalletNotFoundError
 from kwallet_bridge.migrate import keepsake
 from kwallet_bridge.migrate.apply import Applier, Target, at_rest
 from kwallet_bridge.migrate.mending import plan_repair
-from kwallet_bridge.migrate.plan import make_plan
-from kwallet_bridge.migrate.rows import (
+from kwallet_bridge.migrate.model import (
     WRITES,
     Action,
     Outcome,
     Plan,
     Policy,
     Result,
-    Row,
     Snapshot,
+    Step,
     Wish,
 )
+from kwallet_bridge.migrate.plan import make_plan
 from kwallet_bridge.migrate.snapshot import find_collection, take_snapshot
 from kwallet_bridge.migrate.verify import verify
 from kwallet_bridge.migrate.wishes import merge, rehome
@@ -143,7 +143,7 @@ async def plan_job(
     job: Job,
     opened: OpenStore,
     *,
-    decide: Callable[[Row], Policy],
+    decide: Callable[[Step], Policy],
     run: RunRecord | None = None,
 ) -> Plan:
     """Plan a job; writes nothing.
@@ -196,7 +196,7 @@ async def write_job(
     if plan is None or snapshot is None:
         raise ValueError("a job is planned before it is written")
     if run is None:  # nothing to write anywhere, so there is no run
-        job.results = [at_rest(row) for row in plan.rows]
+        job.results = [at_rest(row) for row in plan.steps]
         return
     target = Target(opened.backend, opened.store, job.wallet, plan.collection, opened.keeps_lines)
     applier = Applier(target, snapshot, journal, run, watcher.step)
@@ -213,7 +213,7 @@ async def write_job(
     finally:
         job.results = [
             applier.results.get(number, Result(row, Outcome.PENDING))
-            for number, row in enumerate(plan.rows)
+            for number, row in enumerate(plan.steps)
         ]
 
 
@@ -224,7 +224,7 @@ async def save_job(job: Job, opened: OpenStore, since: float) -> None:
         StoreTimeoutError: That is not seen; the run can be resumed.
     """
     written = {Outcome.CREATED, Outcome.REPLACED}
-    if not any(one.row.action in WRITES and one.outcome in written for one in job.results):
+    if not any(one.step.action in WRITES and one.outcome in written for one in job.results):
         return
     collection = await find_collection(
         opened.backend, job.wallet, default_wallet=opened.default_wallet

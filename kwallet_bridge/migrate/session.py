@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import BridgeError, MigrationError, StoreError, WalletError
 from kwallet_bridge.migrate.coverage import find_gaps
 from kwallet_bridge.migrate.journal import Journal, RunRecord, open_journal
+from kwallet_bridge.migrate.model import Outcome
 from kwallet_bridge.migrate.noting import note_moved
-from kwallet_bridge.migrate.rows import Outcome
 from kwallet_bridge.migrate.run import (
     Job,
     OpenStore,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kwallet_bridge.migrate.coverage import Covering
-    from kwallet_bridge.migrate.rows import Policy, Row
+    from kwallet_bridge.migrate.model import Policy, Step
 
 KEEP_DAYS = 30
 """How long what a run replaced is kept without being asked about."""
@@ -49,7 +49,7 @@ class Orders:
     open_store: Callable[[], Awaitable[OpenStore]]
     destination: str
     sources: tuple[str, ...]
-    decide: Callable[[Row], Policy]
+    decide: Callable[[Step], Policy]
     watcher: Watcher
     journal: Path
     dry_run: bool = False

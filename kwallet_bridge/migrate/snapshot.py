@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kwallet_bridge.migrate.model import Snapshot
 from kwallet_bridge.migrate.plan import find_candidates
-from kwallet_bridge.migrate.rows import Snapshot
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.naming import find_default, require_clear
 from kwallet_bridge.store.port import DEFAULT_ALIAS, CollectionId
@@ -14,7 +14,7 @@ from kwallet_bridge.store.port import DEFAULT_ALIAS, CollectionId
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kwallet_bridge.migrate.rows import Wish
+    from kwallet_bridge.migrate.model import Wish
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.port import Collection, ItemBackend, ItemId, ItemSecret
 

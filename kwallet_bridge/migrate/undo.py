@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import MigrationError, UsageError
 from kwallet_bridge.migrate import keepsake, values
 from kwallet_bridge.migrate.journal import CONFIRMED, UNDONE
+from kwallet_bridge.migrate.model import Action, Kind, Place, Snapshot
 from kwallet_bridge.migrate.plan import Destination
-from kwallet_bridge.migrate.rows import Action, Kind, Place, Snapshot
 from kwallet_bridge.migrate.snapshot import find_collection, read_secrets_of
 from kwallet_bridge.store import codec
 
@@ -254,7 +254,7 @@ class _Undoing:
         secrets = await read_secrets_of(self._backend, wanted)
         self._seen = Destination(replace(bare, secrets=secrets), self._wallet)
         for kept in await keepsake.find_kept(self._backend, self._collection, self._run.id):
-            self._kept.setdefault(kept.row, []).append(kept)
+            self._kept.setdefault(kept.step, []).append(kept)
 
     async def undo(self, intent: Intent) -> UndoResult:
         """Undo one row."""

@@ -8,7 +8,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from kwallet_bridge import qtstream
-from kwallet_bridge.migrate.rows import Kind
+from kwallet_bridge.migrate.model import Kind
 from kwallet_bridge.model import Entry, EntryType
 from kwallet_bridge.store import codec
 

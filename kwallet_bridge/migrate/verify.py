@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.migrate import values
 from kwallet_bridge.migrate.apply import item_of, value_of
+from kwallet_bridge.migrate.model import Kind, Outcome, Result, Snapshot
 from kwallet_bridge.migrate.plan import Destination
-from kwallet_bridge.migrate.rows import Kind, Outcome, Result, Snapshot
 from kwallet_bridge.migrate.snapshot import read_secrets_of
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ async def verify(
     seen = Destination(bare, wallet)
     wanted: set[ItemId] = set()
     for result in results:
-        if result.outcome in _PRESENT and result.row.place.kind is not Kind.FOLDER:
-            wanted.update(seen.find(result.row.place))
+        if result.outcome in _PRESENT and result.step.place.kind is not Kind.FOLDER:
+            wanted.update(seen.find(result.step.place))
     secrets = await read_secrets_of(backend, wanted)
     full = Destination(replace(bare, secrets=secrets), wallet)
     return [_check(result, full) for result in results]
@@ -53,7 +53,7 @@ async def verify(
 def _check(result: Result, seen: Destination) -> Result:
     if result.outcome not in _PRESENT:
         return result
-    place = result.row.place
+    place = result.step.place
     found = seen.find(place)
     if not found:
         return replace(result, outcome=Outcome.FAILED, reason=MISSING)
@@ -61,7 +61,7 @@ def _check(result: Result, seen: Destination) -> Result:
         return replace(result, verified=True)
     # An entry is what programs are given: the item that counts. Other items may have equals.
     looked_at = found[:1] if place.kind is Kind.ENTRY else found
-    mine = value_of(result.row)
+    mine = value_of(result.step)
     if any(_equal(seen, item, result, mine) for item in looked_at):
         return replace(result, verified=True)
     return replace(result, outcome=Outcome.FAILED, reason=DIFFERS)
@@ -69,8 +69,8 @@ def _check(result: Result, seen: Destination) -> Result:
 
 def _equal(seen: Destination, item: ItemId, result: Result, mine: bytes) -> bool:
     info = seen.info(item)
-    if result.row.place.kind is Kind.ITEM and result.outcome is not Outcome.SAME:
-        wish = item_of(result.row)
+    if result.step.place.kind is Kind.ITEM and result.outcome is not Outcome.SAME:
+        wish = item_of(result.step)
         if info.label != wish.label:
             return False
-    return values.same(seen.value(item, result.row.place.kind), mine)
+    return values.same(seen.value(item, result.step.place.kind), mine)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import CodecError, InvalidNameError
 from kwallet_bridge.migrate import values
-from kwallet_bridge.migrate.rows import Kind, Place, Wish
+from kwallet_bridge.migrate.model import Kind, Place, Wish
 from kwallet_bridge.model import Entry, EntryType, FolderName, Key
 from kwallet_bridge.qtstream import decode_string_lenient
 from kwallet_bridge.secret import Secret

@@ -37,8 +37,8 @@ from kwallet_bridge.keyringfile.format import Keyring, encode_keyring
 from kwallet_bridge.keyringfile.sources import KnownPassword
 from kwallet_bridge.migrate import values
 from kwallet_bridge.migrate.journal import open_journal
+from kwallet_bridge.migrate.model import Outcome, Policy
 from kwallet_bridge.migrate.plan import ALTERED_NAME, NO_MAP, PLACEHOLDER
-from kwallet_bridge.migrate.rows import Outcome, Policy
 from kwallet_bridge.migrate.run import Job, OpenStore
 from kwallet_bridge.migrate.session import Orders, carry_out
 from kwallet_bridge.migrate.undo import Undone, find_run, undo_run
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from support.peers import Peer
     from support.private_bus import PrivateBus
 
-    from kwallet_bridge.migrate.rows import Result
+    from kwallet_bridge.migrate.model import Result
     from kwallet_bridge.model import Wallet
     from kwallet_bridge.store.port import Quirks
 
@@ -323,7 +323,7 @@ async def test_every_wallet_is_there_after_a_restart(name: str, tmp_path: Path) 
         assert run is not None
         left_out = [one for one in job.results if not one.verified]
         bad = [one for one in left_out if one.reason not in ground.lacks]
-        assert [(one.reason, one.row.place.folder, one.row.place.key) for one in bad] == []
+        assert [(one.reason, one.step.place.folder, one.step.place.key) for one in bad] == []
         opened = await ground.open()
         try:
             contents = await read_everything(opened)
@@ -347,7 +347,7 @@ async def test_every_wallet_is_there_after_a_restart(name: str, tmp_path: Path) 
 
 def _without(wanted: Contents, left_out: Sequence[Result]) -> Contents:
     """Take out what a provider does not take."""
-    missing = {(one.row.place.folder, one.row.place.key) for one in left_out}
+    missing = {(one.step.place.folder, one.step.place.key) for one in left_out}
     return {
         folder: {key: value for key, value in entries.items() if (folder, key) not in missing}
         for folder, entries in wanted.items()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from kwallet_bridge.migrate.rows import Plan, Policy, Result
+from kwallet_bridge.migrate.model import Plan, Policy, Result
 from kwallet_bridge.migrate.run import Job, OpenStore
 from kwallet_bridge.migrate.session import Orders, carry_out
 from kwallet_bridge.migrate.wishes import from_wallet

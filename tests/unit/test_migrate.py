@@ -17,9 +17,9 @@ from kwallet_bridge.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
+from kwallet_bridge.migrate.model import Action, Kind, Outcome, Policy
 from kwallet_bridge.migrate.plan import NO_MAP, NULLS
 from kwallet_bridge.migrate.report import exit_code
-from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Policy
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.session import carry_out, is_partial
 from kwallet_bridge.migrate.verify import MISSING
@@ -126,7 +126,7 @@ async def test_dry_run_writes_nothing(scene: Scene) -> None:
     job, run = await scene.migrate(SMALL, dry_run=True)
     assert run is None
     assert job.plan is not None
-    assert [row.action for row in job.plan.rows] == [Action.CREATE] * 6
+    assert [row.action for row in job.plan.steps] == [Action.CREATE] * 6
     assert not _held(scene)
     assert not scene.journal.exists()
     after, _ = await scene.migrate(SMALL)
@@ -224,7 +224,7 @@ async def test_what_cannot_travel_is_named(scene: Scene) -> None:
         ),
     )
     job, _ = await scene.migrate(replace(wallet({}), folders=(folder,)))
-    assert [(result.outcome, result.row.reason) for result in job.results] == [
+    assert [(result.outcome, result.step.reason) for result in job.results] == [
         (Outcome.UNSUPPORTED, "unknown-type"),
         (Outcome.UNSUPPORTED, "unknown-type"),
         (Outcome.UNSUPPORTED, "name-nul-or-surrogate"),
@@ -317,7 +317,7 @@ async def test_a_folder_with_entries_needs_no_marker(scene: Scene) -> None:
     _backend(scene).add_item(_login(scene), ENTRY, b"x")
     job, run = await scene.migrate(wallet({"Passwords": {}}))
     assert run is None
-    assert job.results[0].row.place.kind is Kind.FOLDER
+    assert job.results[0].step.place.kind is Kind.FOLDER
     assert job.results[0].outcome is Outcome.SAME
     assert job.wallet == KDEWALLET
 
@@ -472,7 +472,7 @@ async def test_what_a_provider_makes_of_maps_is_said_before_it_is_written(tmp_pa
     source = Wallet(KDEWALLET, (Folder(FolderName("F"), entries),))
     scene = Scene(backend, tmp_path / "journal")
     job, _ = await scene.migrate(source)
-    ends = {one.row.place.key: (one.outcome, one.row.reason, one.verified) for one in job.results}
+    ends = {one.step.place.key: (one.outcome, one.step.reason, one.verified) for one in job.results}
     assert ends == {
         "null": (Outcome.CREATED, NULLS, True),
         "empty": (Outcome.CREATED, "", True),

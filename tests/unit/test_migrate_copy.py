@@ -25,8 +25,8 @@ from kwallet_bridge.migrate import moving
 from kwallet_bridge.migrate import run as migrate_run
 from kwallet_bridge.migrate.coverage import SourceFile, digest_content
 from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
+from kwallet_bridge.migrate.model import Outcome
 from kwallet_bridge.migrate.moving import Copied, ensure_apart, read_jobs, remove_copied
-from kwallet_bridge.migrate.rows import Outcome
 from kwallet_bridge.migrate.session import carry_out
 from kwallet_bridge.migrate.verify import MISSING
 from kwallet_bridge.model import WalletName
@@ -36,7 +36,7 @@ from kwallet_bridge.store.memory import MemoryBackend
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kwallet_bridge.migrate.rows import Result
+    from kwallet_bridge.migrate.model import Result
     from kwallet_bridge.store.port import ItemId
 
 ENTRY = {"server": "f", "user": "k", "type": "plaintext", "xdg:schema": "org.qt.keychain"}

@@ -14,7 +14,7 @@ from support.migration import KDEWALLET, Scene, wallet
 
 from kwallet_bridge.errors import JournalError
 from kwallet_bridge.migrate.journal import open_journal
-from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place
+from kwallet_bridge.migrate.model import Action, Kind, Outcome, Place
 from kwallet_bridge.store.memory import MemoryBackend
 
 if TYPE_CHECKING:

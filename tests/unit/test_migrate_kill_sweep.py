@@ -21,7 +21,7 @@ from support.migration import Scene, wallet
 from kwallet_bridge.errors import MigrationError
 from kwallet_bridge.migrate import journal as journal_module
 from kwallet_bridge.migrate.journal import open_journal, peek_runs
-from kwallet_bridge.migrate.rows import Policy
+from kwallet_bridge.migrate.model import Policy
 from kwallet_bridge.migrate.undo import Undone, confirm_run, find_run, undo_run
 from kwallet_bridge.store.memory import MemoryBackend
 from kwallet_bridge.store.port import Quirks

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kwallet_bridge.migrate.model import Action, Kind, Outcome, Place, Result, Step, Wish
 from kwallet_bridge.migrate.noting import forget_undone, note_moved
-from kwallet_bridge.migrate.rows import Action, Kind, Outcome, Place, Result, Row, Wish
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.undo import Undone, UndoResult
 from kwallet_bridge.model import WalletName
@@ -31,7 +31,7 @@ def _result(
     key: str, outcome: Outcome, *, verified: bool = True, kind: Kind = Kind.ENTRY
 ) -> Result:
     place = _place(key, kind)
-    row = Row(Wish(place, "password", None), Action.CREATE)
+    row = Step(Wish(place, "password", None), Action.CREATE)
     return Result(row, outcome, verified=verified)
 
 
@@ -62,7 +62,7 @@ def _noted(journal: Path) -> set[str]:
     if not state.key:
         return set()
     folder = digest_name(state, "F")
-    keys = {one.row.place.key for one in JOB.results}
+    keys = {one.step.place.key for one in JOB.results}
     return {key for key in keys if note.holds(folder, digest_name(state, key))}
 
 

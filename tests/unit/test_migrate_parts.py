@@ -16,7 +16,7 @@ from kwallet_bridge.cli.dialogue import JsonDialogue
 from kwallet_bridge.cli.main import run
 from kwallet_bridge.errors import PromptDismissedError, UsageError
 from kwallet_bridge.migrate.discover import find_wallet_files
-from kwallet_bridge.migrate.rows import Action, Kind, Place, Policy, Row, Wish
+from kwallet_bridge.migrate.model import Action, Kind, Place, Policy, Step, Wish
 from kwallet_bridge.migrate.wishes import from_wallet, merge
 from kwallet_bridge.store.memory import MemoryBackend
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-ROW = Row(Wish(Place(KDEWALLET, Kind.ENTRY, "f", "k"), "password", None), Action.CONFLICT)
+ROW = Step(Wish(Place(KDEWALLET, Kind.ENTRY, "f", "k"), "password", None), Action.CONFLICT)
 
 
 def test_wallets_are_found_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,12 +125,12 @@ async def test_a_dry_run_asks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyP
     login = backend.add_collection("Login", alias="default")
     entry = {"server": "f", "user": "k", "type": "plaintext", "xdg:schema": "org.qt.keychain"}
     backend.add_item(login, entry, b"other")
-    decide: Callable[[Row], Policy] = talk.decide
+    decide: Callable[[Step], Policy] = talk.decide
     job, _ = await Scene(backend, tmp_path / "j").migrate(
         wallet({"f": {"k": "v"}}), decide(ROW), dry_run=True
     )
     assert job.plan is not None
-    assert [row.action for row in job.plan.rows] == [Action.CONFLICT]
+    assert [row.action for row in job.plan.steps] == [Action.CONFLICT]
 
 
 @pytest.mark.parametrize("second", ["-", "fd:0"])

@@ -10,7 +10,7 @@ from support.migration import KDEWALLET, Scene
 
 from kwallet_bridge.errors import WalletNotFoundError
 from kwallet_bridge.migrate.journal import open_journal
-from kwallet_bridge.migrate.rows import Outcome, Policy
+from kwallet_bridge.migrate.model import Outcome, Policy
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.session import carry_out
 from kwallet_bridge.migrate.undo import find_run, undo_run
@@ -96,7 +96,7 @@ async def test_a_dry_repair_changes_nothing(scene: Scene) -> None:
     before = _dump(scene)
     job = await _repair(scene, dry_run=True)
     assert job.plan is not None
-    assert len(job.plan.rows) == len(LEFT)
+    assert len(job.plan.steps) == len(LEFT)
     assert _dump(scene) == before
 
 
@@ -116,7 +116,7 @@ async def test_a_sound_entry_wins(scene: Scene) -> None:
     sound = {"server": "P", "user": "text"} | SOUND
     scene.backend.add_item(_login(scene), sound, b"newer", label="P/text")
     job = await _repair(scene)
-    outcomes = {result.row.place.key: result.outcome for result in job.results}
+    outcomes = {result.step.place.key: result.outcome for result in job.results}
     assert outcomes["text"] is Outcome.SKIPPED
     assert ("P/text", sound, b"newer", "text/plain") in _dump(scene)
     await _repair(scene, Policy.REPLACE)
@@ -165,7 +165,7 @@ async def test_two_that_stand_for_one_entry_are_a_conflict(
     _add(scene, *OO7)
     before = _dump(scene)
     job = await _repair(scene, policy)
-    ended = [one.outcome for one in job.results if one.row.place.key in {"text", "text (2)"}]
+    ended = [one.outcome for one in job.results if one.step.place.key in {"text", "text (2)"}]
     assert sorted(ended) == sorted(outcomes)
     assert _values(scene) == left
     with open_journal(scene.journal) as journal:
@@ -181,7 +181,7 @@ async def test_twins_with_other_values_are_not_lost(scene: Scene, policy: Policy
     _add(scene, OO7[0], OO7[1], b"older of oo7")
     before = _dump(scene)
     job = await _repair(scene, policy)
-    rows = [one for one in job.results if one.row.place.key == "text"]
+    rows = [one for one in job.results if one.step.place.key == "text"]
     if policy is Policy.SKIP:
         assert {one.outcome for one in rows} == {Outcome.SKIPPED}
         assert {value for _, value in _values(scene)} >= {b"two", b"of oo7", b"older of oo7"}

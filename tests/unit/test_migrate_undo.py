@@ -11,7 +11,7 @@ from support.migration import Scene, wallet
 from kwallet_bridge.errors import MigrationError, StoreUnavailableError
 from kwallet_bridge.migrate import session
 from kwallet_bridge.migrate.journal import open_journal
-from kwallet_bridge.migrate.rows import Policy
+from kwallet_bridge.migrate.model import Policy
 from kwallet_bridge.migrate.undo import Confirmed, Undone, confirm_run, find_run, undo_run
 from kwallet_bridge.store.memory import MemoryBackend
 from kwallet_bridge.store.port import Quirks

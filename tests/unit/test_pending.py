@@ -19,8 +19,8 @@ from kwallet_bridge.daemon.pending import Decision, PendingDecisions, PendingWal
 from kwallet_bridge.errors import ElsewhereError, UsageError
 from kwallet_bridge.migrate.coverage import SourceFile
 from kwallet_bridge.migrate.journal import journal_path, open_journal
+from kwallet_bridge.migrate.model import Action, Kind, Place
 from kwallet_bridge.migrate.pending import Why, decline, find_pending, same_store
-from kwallet_bridge.migrate.rows import Action, Kind, Place
 from kwallet_bridge.model import Entry, EntryType, FolderName, Handle, Key, WalletName
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.statefile import state_path, update

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What a row is about."""
+    """What a step is about."""
 
     ENTRY = "entry"
     FOLDER = "folder"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What is to be done with a row, and what was done."""
+    """What is to be done with a step, and what was done."""
 
     CREATE = "create"
     SAME = "same"
@@ -53,7 +53,7 @@ class Policy(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How a row ended."""
+    """How a step ended."""
 
     CREATED = "created"
     REPLACED = "replaced"
@@ -66,7 +66,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row belongs: its identity in plan, journal and destination.
+    """Where a step belongs: its identity in plan, journal and destination.
 
     An entry is known by folder and key, a folder by its name, another program's item by its
     attributes and, where those are not enough, its label.
@@ -115,7 +115,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Step:
     """A wish, what the destination holds in its place, and what is to be done."""
 
     wish: Wish
@@ -123,37 +123,37 @@ class Row:
     reason: str = ""
     existing: tuple[ItemId, ...] = ()
     stale: tuple[ItemId, ...] = ()
-    """Items elsewhere in the destination that go once the row is written."""
+    """Items elsewhere in the destination that go once the step is written."""
 
     @property
     def place(self) -> Place:
-        """Where the row belongs."""
+        """Where the step belongs."""
         return self.wish.place
 
     def __repr__(self) -> str:
-        return f"Row({self.wish!r}, {self.action})"
+        return f"Step({self.wish!r}, {self.action})"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every row of one wallet, in source order."""
+    """Every step of one wallet, in source order."""
 
     wallet: WalletName
-    rows: tuple[Row, ...]
+    steps: tuple[Step, ...]
     collection: CollectionId | None
     quirks: Quirks | None = field(default=None, compare=False)
 
     @property
-    def writes(self) -> tuple[Row, ...]:
-        """The rows that will be written."""
-        return tuple(row for row in self.rows if row.action in WRITES)
+    def writes(self) -> tuple[Step, ...]:
+        """The steps that will be written."""
+        return tuple(step for step in self.steps if step.action in WRITES)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A row and how it ended."""
+    """A step and how it ended."""
 
-    row: Row
+    step: Step
     outcome: Outcome
     reason: str = ""
     verified: bool = False
