@@ -28,9 +28,9 @@ from kwallet_bridge.migrate.discover import find_wallet_files
 from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
 from kwallet_bridge.migrate.model import Policy
 from kwallet_bridge.migrate.noting import forget_undone
+from kwallet_bridge.migrate.orders import Orders, carry_out
 from kwallet_bridge.migrate.pending import same_store
 from kwallet_bridge.migrate.run import Job
-from kwallet_bridge.migrate.session import Orders, carry_out
 from kwallet_bridge.migrate.undo import confirm_run, find_run, undo_run
 from kwallet_bridge.model import WalletName
 

@@ -44,7 +44,7 @@ class ObjectGoneError(StoreRefusedError):
     """The provider knows no such object (any more)."""
 
 
-class SessionLostError(StoreRefusedError):
+class ProviderSessionLostError(StoreRefusedError):
     """The provider does not know our session (any more)."""
 
 
@@ -80,7 +80,7 @@ def _translate_name(name: str) -> StoreError:
     if name in names.OBJECT_GONE:
         return ObjectGoneError("the provider has no such object", dbus_name=name)
     if name in names.NO_SESSION:
-        return SessionLostError("the provider lost our session", dbus_name=name)
+        return ProviderSessionLostError("the provider lost our session", dbus_name=name)
     if name in names.TIMED_OUT:
         return StoreTimeoutError("the provider gave up on a call", dbus_name=name)
     kind = ReplyTooLargeError if name == names.LIMITS_EXCEEDED else StoreRefusedError

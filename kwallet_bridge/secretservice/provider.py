@@ -14,6 +14,7 @@ from kwallet_bridge.hardening import visible
 from kwallet_bridge.secretservice import names
 from kwallet_bridge.secretservice.client import ServiceClient
 from kwallet_bridge.secretservice.prompt import Prompts
+from kwallet_bridge.secretservice.provider_session import Session, open_session
 from kwallet_bridge.secretservice.quirks import (
     NAMES,
     PROGRAMS,
@@ -22,7 +23,6 @@ from kwallet_bridge.secretservice.quirks import (
     UNKNOWN,
 )
 from kwallet_bridge.secretservice.resting import rest
-from kwallet_bridge.secretservice.session import Session, open_session
 from kwallet_bridge.shared import SharedRun, join_or_start
 
 if TYPE_CHECKING:

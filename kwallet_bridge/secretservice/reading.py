@@ -15,10 +15,10 @@ from kwallet_bridge.secretservice import names
 from kwallet_bridge.secretservice.client import (
     MalformedReplyError,
     ObjectGoneError,
+    ProviderSessionLostError,
     ReplyTooLargeError,
-    SessionLostError,
 )
-from kwallet_bridge.secretservice.session import UndecryptableError
+from kwallet_bridge.secretservice.provider_session import UndecryptableError
 from kwallet_bridge.shared import run_windowed
 from kwallet_bridge.store.port import ItemId, ItemInfo
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kwallet_bridge.secretservice.provider import Provider
-    from kwallet_bridge.secretservice.session import Session
+    from kwallet_bridge.secretservice.provider_session import Session
     from kwallet_bridge.store.port import ItemSecret
 
 SLICE: Final = 100
@@ -109,7 +109,7 @@ async def read_secret(provider: Provider, item: ItemId) -> ItemSecret | None:
     path = provider.path(item)
     try:
         secret = session.unseal(await provider.client.get_secret(path, session.path))
-    except (SessionLostError, UndecryptableError):
+    except (ProviderSessionLostError, UndecryptableError):
         return await _read_again(provider, item, session)
     except ObjectGoneError:
         return await _read_unless_gone(provider, item, session)
@@ -207,7 +207,7 @@ async def _read_slice(provider: Provider, items: Sequence[ItemId]) -> dict[ItemI
             middle = len(items) // 2
             first = await _read_slice(provider, items[:middle])
             return first | await _read_slice(provider, items[middle:])
-    except (SessionLostError, UndecryptableError, ObjectGoneError):
+    except (ProviderSessionLostError, UndecryptableError, ObjectGoneError):
         # One item or the session spoils the slice; one by one, each tells its own story.
         found.clear()
     for item in items:

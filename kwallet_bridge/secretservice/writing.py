@@ -15,7 +15,7 @@ from kwallet_bridge.errors import (
     StoreUnavailableError,
 )
 from kwallet_bridge.secretservice import names
-from kwallet_bridge.secretservice.client import ObjectGoneError, SessionLostError
+from kwallet_bridge.secretservice.client import ObjectGoneError, ProviderSessionLostError
 from kwallet_bridge.secretservice.reading import confirm_vanished
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.secretservice.link import ProviderLink
     from kwallet_bridge.secretservice.provider import Provider
-    from kwallet_bridge.secretservice.session import Session
+    from kwallet_bridge.secretservice.provider_session import Session
     from kwallet_bridge.store.port import ItemId, NewItem
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ async def _create_in_session(
 ) -> str:
     try:
         return await _create(provider, session, collection, item, replace=replace)
-    except SessionLostError:
+    except ProviderSessionLostError:
         session = await provider.renew_session(session)
     except ObjectGoneError:
         # Of the session or of the collection? A collection that answers was not meant.

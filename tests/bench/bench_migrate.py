@@ -22,8 +22,8 @@ from support.peers import SECRETS, GnomeKeyring
 from support.private_bus import PrivateBus, private_bus
 
 from kwallet_bridge.migrate.model import Policy, Result
+from kwallet_bridge.migrate.orders import Orders, carry_out
 from kwallet_bridge.migrate.run import Job
-from kwallet_bridge.migrate.session import Orders, carry_out
 from kwallet_bridge.migrate.wishes import from_wallet
 
 if TYPE_CHECKING:

@@ -38,9 +38,9 @@ from kwallet_bridge.keyringfile.sources import KnownPassword
 from kwallet_bridge.migrate import values
 from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.migrate.model import Outcome, Policy
+from kwallet_bridge.migrate.orders import Orders, carry_out
 from kwallet_bridge.migrate.plan import ALTERED_NAME, NO_MAP, PLACEHOLDER
 from kwallet_bridge.migrate.run import Job, OpenStore
-from kwallet_bridge.migrate.session import Orders, carry_out
 from kwallet_bridge.migrate.undo import Undone, find_run, undo_run
 from kwallet_bridge.migrate.wishes import UNKNOWN_TYPE, UNSTORABLE_NAME, from_wallet
 from kwallet_bridge.model import Entry, EntryType

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.migrate.model import Plan, Policy, Result
+from kwallet_bridge.migrate.orders import Orders, carry_out
 from kwallet_bridge.migrate.run import Job, OpenStore
-from kwallet_bridge.migrate.session import Orders, carry_out
 from kwallet_bridge.migrate.wishes import from_wallet
 from kwallet_bridge.model import EntryType, Folder, FolderName, Key, Wallet, WalletEntry, WalletName
 from kwallet_bridge.qtstream import encode_map, encode_string

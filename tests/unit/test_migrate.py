@@ -18,10 +18,10 @@ from kwallet_bridge.errors import (
     StoreUnavailableError,
 )
 from kwallet_bridge.migrate.model import Action, Kind, Outcome, Policy
+from kwallet_bridge.migrate.orders import carry_out, is_partial
 from kwallet_bridge.migrate.plan import NO_MAP, NULLS
 from kwallet_bridge.migrate.report import exit_code
 from kwallet_bridge.migrate.run import Job
-from kwallet_bridge.migrate.session import carry_out, is_partial
 from kwallet_bridge.migrate.verify import MISSING
 from kwallet_bridge.migrate.wishes import SHADOWED, TWICE, from_items, from_wallet, merge
 from kwallet_bridge.model import (

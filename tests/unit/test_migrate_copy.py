@@ -27,7 +27,7 @@ from kwallet_bridge.migrate.coverage import SourceFile, digest_content
 from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
 from kwallet_bridge.migrate.model import Outcome
 from kwallet_bridge.migrate.moving import Copied, ensure_apart, read_jobs, remove_copied
-from kwallet_bridge.migrate.session import carry_out
+from kwallet_bridge.migrate.orders import carry_out
 from kwallet_bridge.migrate.verify import MISSING
 from kwallet_bridge.model import WalletName
 from kwallet_bridge.secret import Secret

@@ -13,8 +13,8 @@ from support.migration import KDEWALLET, Scene, entry, wallet
 from kwallet_bridge.errors import JournalError, StoreError, StoreRefusedError
 from kwallet_bridge.migrate.coverage import SourceFile, digest_content
 from kwallet_bridge.migrate.journal import open_journal, peek_records
+from kwallet_bridge.migrate.orders import carry_out
 from kwallet_bridge.migrate.run import Job
-from kwallet_bridge.migrate.session import carry_out
 from kwallet_bridge.migrate.undo import undo_run
 from kwallet_bridge.migrate.wishes import from_wallet
 from kwallet_bridge.model import Folder, FolderName, Wallet, WalletName

@@ -11,8 +11,8 @@ from support.migration import KDEWALLET, Scene
 from kwallet_bridge.errors import WalletNotFoundError
 from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.migrate.model import Outcome, Policy
+from kwallet_bridge.migrate.orders import carry_out
 from kwallet_bridge.migrate.run import Job
-from kwallet_bridge.migrate.session import carry_out
 from kwallet_bridge.migrate.undo import find_run, undo_run
 from kwallet_bridge.model import WalletName
 from kwallet_bridge.store.memory import MemoryBackend

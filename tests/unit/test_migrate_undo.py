@@ -9,7 +9,7 @@ import pytest
 from support.migration import Scene, wallet
 
 from kwallet_bridge.errors import MigrationError, StoreUnavailableError
-from kwallet_bridge.migrate import session
+from kwallet_bridge.migrate import orders
 from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.migrate.model import Policy
 from kwallet_bridge.migrate.undo import Confirmed, Undone, confirm_run, find_run, undo_run
@@ -266,7 +266,7 @@ async def test_old_runs_are_confirmed_by_the_next(
     """What was replaced is let go when a later run finds its time has passed."""
     _add(scene, ENTRY, b"old")
     await scene.migrate(SOURCE, Policy.REPLACE)
-    monkeypatch.setattr(session, "KEEP_DAYS", -1)
+    monkeypatch.setattr(orders, "KEEP_DAYS", -1)
     await scene.migrate(wallet({"late": {"k": "v"}}))
     with open_journal(scene.journal) as journal:
         assert {run.state for run in journal.runs.values()} == {"confirmed"}

@@ -10,7 +10,7 @@ from kwallet_bridge.ciphers import AesCbc, PaddingError
 from kwallet_bridge.errors import StoreRefusedError
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.secretservice import dh, names
-from kwallet_bridge.secretservice.client import MalformedReplyError, SessionLostError
+from kwallet_bridge.secretservice.client import MalformedReplyError, ProviderSessionLostError
 from kwallet_bridge.store.port import ItemSecret
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Session:
         """
         path, iv, data, content_type = wire
         if path != self.path:
-            raise SessionLostError("the secret belongs to another session")
+            raise ProviderSessionLostError("the secret belongs to another session")
         if self._cipher is None:
             return ItemSecret(Secret(data), content_type)
         try:
