@@ -14,7 +14,10 @@ from kwallet_bridge.hardening import visible
 from kwallet_bridge.secretservice import names
 from kwallet_bridge.secretservice.client import ServiceClient
 from kwallet_bridge.secretservice.prompt import Prompts
-from kwallet_bridge.secretservice.provider_session import Session, open_session
+from kwallet_bridge.secretservice.provider_session import (
+    ProviderSession,
+    open_provider_session,
+)
 from kwallet_bridge.secretservice.quirks import (
     NAMES,
     PROGRAMS,
@@ -50,7 +53,7 @@ class Provider:
         self.kind = ""
         self.identified = False
         self.since = asyncio.get_running_loop().time()
-        self.session: Session | None = None
+        self.session: ProviderSession | None = None
         self.aliases: dict[str, str] = {}
         self.settled: set[str] = set()
         """Collections seen with items, or without any for a while, since they were last locked."""
@@ -60,7 +63,7 @@ class Provider:
         self.tag = f"{serial}/"
         self._cut = len(self.tag) - 1
         self._bus = bus
-        self._opening: dict[str, SharedRun[Session]] = {}
+        self._opening: dict[str, SharedRun[ProviderSession]] = {}
         self._identifying: dict[str, SharedRun[None]] = {}
 
     def drop(self) -> None:
@@ -114,19 +117,19 @@ class Provider:
             if isinstance(process, int):
                 await rest(process)
 
-    async def ensure_session(self) -> Session:
+    async def ensure_session(self) -> ProviderSession:
         """Give the session, opening it if there is none."""
         if self.session is not None:
             return self.session
         return await join_or_start(self._opening, "", self._open)
 
-    async def _open(self) -> Session:
-        self.session = session = await open_session(self.client)
+    async def _open(self) -> ProviderSession:
+        self.session = session = await open_provider_session(self.client)
         if not session.encrypted:
             _log.warning("the provider offers no encrypted session")
         return session
 
-    async def renew_session(self, lost: Session) -> Session:
+    async def renew_session(self, lost: ProviderSession) -> ProviderSession:
         """Open another session, unless somebody did so already."""
         if self.session is lost:
             self.session = None

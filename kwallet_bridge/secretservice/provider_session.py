@@ -26,7 +26,7 @@ class UndecryptableError(StoreRefusedError):
     """A secret does not decrypt: the provider and we disagree on the key, or it is cut."""
 
 
-class Session:
+class ProviderSession:
     """An open session; ``cipher`` None sends secrets bare."""
 
     __slots__ = ("_cipher", "path")
@@ -85,7 +85,7 @@ class Session:
         ]
 
 
-async def open_session(client: ServiceClient) -> Session:
+async def open_provider_session(client: ServiceClient) -> ProviderSession:
     """Open an encrypted session; a plain one only where the provider has no encryption.
 
     Raises:
@@ -106,15 +106,15 @@ async def open_session(client: ServiceClient) -> Session:
         raise StoreRefusedError("the provider offers no usable public key") from error
 
 
-async def _open_encrypted(client: ServiceClient) -> Session:
+async def _open_encrypted(client: ServiceClient) -> ProviderSession:
     private_key = dh.make_private_key()
     data = Variant("ay", dh.public_key(private_key))
     output, path = await client.open_session(names.DH_ALGORITHM, data)
     if not isinstance(output, bytes):
         raise MalformedReplyError("the provider's public key is not an array of bytes")
-    return Session(path, AesCbc(dh.derive_session_key(private_key, output)))
+    return ProviderSession(path, AesCbc(dh.derive_session_key(private_key, output)))
 
 
-async def _open_plain(client: ServiceClient) -> Session:
+async def _open_plain(client: ServiceClient) -> ProviderSession:
     _, path = await client.open_session(names.PLAIN_ALGORITHM, Variant("s", ""))
-    return Session(path, None)
+    return ProviderSession(path, None)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kwallet_bridge.secretservice.provider import Provider
-    from kwallet_bridge.secretservice.provider_session import Session
+    from kwallet_bridge.secretservice.provider_session import ProviderSession
     from kwallet_bridge.store.port import ItemSecret
 
 SLICE: Final = 100
@@ -118,7 +118,7 @@ async def read_secret(provider: Provider, item: ItemId) -> ItemSecret | None:
     return secret
 
 
-async def _read_again(provider: Provider, item: ItemId, lost: Session) -> ItemSecret | None:
+async def _read_again(provider: Provider, item: ItemId, lost: ProviderSession) -> ItemSecret | None:
     """Read once more, in a new session."""
     session = await provider.renew_session(lost)
     path = provider.path(item)
@@ -133,7 +133,7 @@ async def _read_again(provider: Provider, item: ItemId, lost: Session) -> ItemSe
 
 
 async def _read_unless_gone(
-    provider: Provider, item: ItemId, session: Session
+    provider: Provider, item: ItemId, session: ProviderSession
 ) -> ItemSecret | None:
     """Find out which object is gone: ksecretd says the same of an item and of a session."""
     try:

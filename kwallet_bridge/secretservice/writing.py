@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.secretservice.link import ProviderLink
     from kwallet_bridge.secretservice.provider import Provider
-    from kwallet_bridge.secretservice.provider_session import Session
+    from kwallet_bridge.secretservice.provider_session import ProviderSession
     from kwallet_bridge.store.port import ItemId, NewItem
 
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ async def create_item(
 
 
 async def _create_in_session(
-    provider: Provider, session: Session, collection: str, item: NewItem, *, replace: bool
+    provider: Provider, session: ProviderSession, collection: str, item: NewItem, *, replace: bool
 ) -> str:
     try:
         return await _create(provider, session, collection, item, replace=replace)
@@ -80,7 +80,7 @@ async def _create_in_session(
 
 
 async def _create(
-    provider: Provider, session: Session, collection: str, item: NewItem, *, replace: bool
+    provider: Provider, session: ProviderSession, collection: str, item: NewItem, *, replace: bool
 ) -> str:
     path, prompt = await provider.client.create_item(
         collection, item.label, item.attributes, session.seal(item.secret), replace=replace
