@@ -190,7 +190,7 @@ class WalletService:
             with self._questions.on_behalf(caller):
                 opened = await self._open(wallet, window_id, appid, caller)
             await self._arrival.note_served()
-            opened.sessions.append((appid, service))
+            opened.holds.append((appid, service))
             opened.references += 1
             handle = opened.handle
         except BridgeError as error:
@@ -215,7 +215,7 @@ class WalletService:
         if self._access.denied(wallet, appid):
             raise AccessDeniedError("kwalletrc denies this application the wallet")
         await self._lacking.check(wallet)
-        known = opened is not None and opened.has_session(appid)
+        known = opened is not None and opened.is_held_by(appid)
         if opened is None:
             await self._questions.ask(
                 caller, wallet, lambda: self._admission.unlock_or_create(wallet, window_id)
@@ -246,9 +246,9 @@ class WalletService:
         opened = self._wallets.by_handle(handle)
         if opened is None:
             return FAILED
-        if not opened.has_session(appid):
+        if not opened.is_held_by(appid):
             return STILL_OPEN
-        opened.end_session(appid, caller)
+        opened.end_hold(appid, caller)
         return await self._close_by_rule(opened, force=force)
 
     async def _close_by_rule(self, opened: OpenWallet, *, force: bool) -> int:
@@ -319,14 +319,14 @@ class WalletService:
         """
         opened = await self._admission.find_open(wallet)
         asked = [opened] if opened is not None else self._wallets.all()
-        return list(dict.fromkeys(appid for each in asked for appid, _ in each.sessions))
+        return list(dict.fromkeys(appid for each in asked for appid, _ in each.holds))
 
     async def disconnect_application(
         self, _: str, *, wallet: WalletName, application: AppId
     ) -> bool:
         """Cut an application off from a wallet; False if it did not use it."""
         opened = self._wallets.by_name(wallet)
-        if opened is None or not opened.end_sessions(appid=application):
+        if opened is None or not opened.end_holds(appid=application):
             return False
         await self._close_by_rule(opened, force=False)
         self._tell(events.ApplicationDisconnected(wallet, application))
@@ -337,7 +337,7 @@ class WalletService:
         self._openings.cancel(peer)
         self._questions.withdraw(peer)
         for opened in self._wallets.all():
-            if opened.end_sessions(service=peer) and self._closes(opened, force=False):
+            if opened.end_holds(service=peer) and self._closes(opened, force=False):
                 self._close_unasked(opened, by_client=True)
 
     # --- the list of wallets ---------------------------------------------------------------

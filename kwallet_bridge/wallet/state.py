@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Handles, client sessions and reference counts, as kwalletd keeps them.
+"""Handles, holds of clients and reference counts, as kwalletd keeps them.
 
 Synchronous: between two awaits of the service nothing here changes. One handle per open wallet is
-shared by all applications; a client session is (application, handle, service), where the service is
+shared by all applications; a hold is (application, handle, service), where the service is
 the caller's unique bus name for opens that asked to be watched and "" for all others, and several
 equal ones may exist. Source of the behaviour: kwalletd 5.103 and 6.13, asked on a bus.
 """
@@ -30,34 +30,34 @@ class OpenWallet:
     name: WalletName
     handle: Handle
     references: int = 0
-    sessions: list[tuple[AppId, str]] = field(default_factory=list)
+    holds: list[tuple[AppId, str]] = field(default_factory=list)
     last_used: float = 0.0
 
-    def has_session(self, appid: AppId) -> bool:
+    def is_held_by(self, appid: AppId) -> bool:
         """Tell whether an application may use the handle."""
-        return any(session[0] == appid for session in self.sessions)
+        return any(hold[0] == appid for hold in self.holds)
 
-    def end_session(self, appid: AppId, service: str) -> bool:
-        """Remove one session: the caller's watched one, else one that nobody watches."""
+    def end_hold(self, appid: AppId, service: str) -> bool:
+        """Remove one hold: the caller's watched one, else one that nobody watches."""
         for wanted in ((appid, service), (appid, UNWATCHED)):
-            if wanted in self.sessions:
-                self.sessions.remove(wanted)
+            if wanted in self.holds:
+                self.holds.remove(wanted)
                 self.references -= 1
                 return True
         return False
 
-    def end_sessions(self, *, appid: AppId | None = None, service: str | None = None) -> int:
-        """Remove all sessions of an application or of a vanished peer; tells how many."""
+    def end_holds(self, *, appid: AppId | None = None, service: str | None = None) -> int:
+        """Remove all holds of an application or of a vanished peer; tells how many."""
         kept = [
-            session
-            for session in self.sessions
+            hold
+            for hold in self.holds
             if not (
-                (appid is not None and session[0] == appid)
-                or (service is not None and session[1] == service)
+                (appid is not None and hold[0] == appid)
+                or (service is not None and hold[1] == service)
             )
         ]
-        ended = len(self.sessions) - len(kept)
-        self.sessions = kept
+        ended = len(self.holds) - len(kept)
+        self.holds = kept
         self.references = max(0, self.references - ended)
         return ended
 
@@ -104,15 +104,15 @@ class OpenWallets:
             self._numbers.note_closed(opened.handle)
         self._by_name.pop(opened.name, None)
         self._by_handle.pop(opened.handle, None)
-        opened.sessions.clear()
+        opened.holds.clear()
         opened.references = 0
 
     def gate(self, handle: int, appid: AppId) -> OpenWallet:
-        """Give the wallet of a handle to an application that has a session on it.
+        """Give the wallet of a handle to an application that has a hold on it.
 
         Raises:
             HandleError: A client closed the handle, nobody ever gave it out, or the application
-                has no session.
+                has no hold.
             HandleEndedError: It was open, and ended without any client's doing.
         """
         opened = self._by_handle.get(handle)
@@ -120,7 +120,7 @@ class OpenWallets:
             if self._numbers.was_lost(handle):
                 raise HandleEndedError("the wallet was closed from outside: open it again")
             raise HandleError("the handle is not open")
-        for session in opened.sessions:
-            if session[0] == appid:
+        for hold in opened.holds:
+            if hold[0] == appid:
                 return opened
         raise HandleError("the application did not open this handle")

@@ -240,7 +240,7 @@ async def test_a_vanished_peer_loses_watched_sessions_only(served: Served) -> No
     )
     opened = served.wallets.by_name(WALLET)
     assert opened is not None
-    await until(lambda: len(opened.sessions) == 2)
+    await until(lambda: len(opened.holds) == 2)
     served.service.peer_vanished(":1.7")
     assert await served.service.list_users("", wallet=WALLET) == ["other"]
 
