@@ -50,7 +50,7 @@ class AccessRules:
     async def allows(self, wallet: WalletName, appid: AppId, caller: str, *, known: bool) -> bool:
         """Tell whether the open may go on.
 
-        ``known`` says that the application has a session on the wallet: then nobody is asked. That
+        ``known`` says that the application has a hold on the wallet: then nobody is asked. That
         the wallet has just been unlocked is no reason. Providers unlock it without a person where
         they know the password, and a person who typed it was not told for which program.
         """

@@ -44,7 +44,7 @@ class WalletOpener(Protocol):
     async def close_handle(
         self, caller: str, /, *, handle: Handle, force: bool, appid: AppId
     ) -> int:
-        """End one session of an application."""
+        """End one hold of an application."""
 
 
 class ApplicationSecrets:

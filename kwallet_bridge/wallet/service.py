@@ -242,7 +242,7 @@ class WalletService:
         return await self._close_by_rule(opened, force=force)
 
     async def close_handle(self, caller: str, *, handle: Handle, force: bool, appid: AppId) -> int:
-        """End one session of an application; 1 for an application that has none, even forced."""
+        """End one hold of an application; 1 for an application that has none, even forced."""
         opened = self._wallets.by_handle(handle)
         if opened is None:
             return FAILED
@@ -313,7 +313,7 @@ class WalletService:
         return self._wallets.by_handle(handle) is not None
 
     async def list_users(self, _: str, *, wallet: WalletName) -> Sequence[str]:
-        """List the applications with a session on an open wallet, each once.
+        """List the applications with a hold on an open wallet, each once.
 
         Of one that is not open, those with any: kwalletd's handle for "closed" also means "any".
         """
@@ -333,7 +333,7 @@ class WalletService:
         return True
 
     def peer_vanished(self, peer: str) -> None:
-        """End the sessions that a peer asked to be watched; those of ``open`` stay for ever."""
+        """End the holds that a peer asked to be watched; those of ``open`` stay for ever."""
         self._openings.cancel(peer)
         self._questions.withdraw(peer)
         for opened in self._wallets.all():

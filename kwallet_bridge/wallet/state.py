@@ -95,7 +95,7 @@ class OpenWallets:
         return opened
 
     def remove(self, opened: OpenWallet, *, by_client: bool) -> None:
-        """Forget a wallet with its sessions.
+        """Forget a wallet with its holds.
 
         Who goes on with the handle of a wallet that a client closed is refused, as by kwalletd;
         of one that ended otherwise he is told that he must open it again.
