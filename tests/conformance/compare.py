@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compare two transcripts; only rows of the table of differences excuse anything."""
+"""Compare two transcripts; only what stands in the table of differences excuses anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from conformance.conversation import OPENS, WRITES, Call, Exchange, Restart, as_qt_reads
-from conformance.differences import ROWS
+from conformance.differences import DIFFERENCES
 from conformance.excuses import Known, Place
 from conformance.stage import DEFAULT_FOLDERS
 from conformance.words import PAM_KEY, WALLETS
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from conformance.conversation import Transcript
-    from conformance.differences import Row
+    from conformance.differences import DeliberateDifference
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two answers to one call that no row excuses."""
+    """Two answers to one call that nothing excuses."""
 
     index: int
     oracle: object
@@ -166,7 +166,11 @@ def _first(body: object) -> object:
     return body[0] if isinstance(body, list) and body else None
 
 
-def compare(oracle: Transcript, subject: Transcript, rows: Sequence[Row] = ROWS) -> Comparison:
+def compare(
+    oracle: Transcript,
+    subject: Transcript,
+    differences: Sequence[DeliberateDifference] = DIFFERENCES,
+) -> Comparison:
     """Compare exchange by exchange, then the signals that belong to none."""
     result = Comparison()
     folders = Folders()
@@ -176,7 +180,7 @@ def compare(oracle: Transcript, subject: Transcript, rows: Sequence[Row] = ROWS)
             result.differences.append(Difference(index, expected, actual))
             break
         if expected != actual:
-            met = _rows_met(rows, expected, actual, folders.known(expected))
+            met = _differences_met(differences, expected, actual, folders.known(expected))
             _judge(result, index, expected, actual, met)
         elif expected.is_unanswered:  # two that fall silent are no proof of anything
             result.differences.append(Difference(index, expected, actual))
@@ -211,14 +215,14 @@ def _judge(
         result.excused[name] = result.excused.get(name, 0) + 1
 
 
-def _rows_met(
-    rows: Sequence[Row], expected: Exchange, actual: Exchange, known: Known
+def _differences_met(
+    differences: Sequence[DeliberateDifference], expected: Exchange, actual: Exchange, known: Known
 ) -> tuple[str, ...] | None:
-    """Name the fewest rows whose rewritings lead from one exchange to the other."""
+    """Name the fewest differences whose rewritings lead from one exchange to the other."""
     ways: list[tuple[tuple[str, ...], Exchange]] = [((), expected)]
-    for row in rows:
+    for each in differences:
         for names, exchange in tuple(ways):
-            rewritten = row.rewrite(exchange, actual, known)
+            rewritten = each.rewrite(exchange, actual, known)
             if rewritten is not None:
-                ways.append(((*names, row.name), rewritten))
+                ways.append(((*names, each.name), rewritten))
     return min((names for names, exchange in ways if exchange == actual), key=len, default=None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the bridge differs from kwalletd5 on purpose: one named row each, and nothing else."""
+"""Where the bridge differs from kwalletd5 on purpose: each named, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DeliberateDifference:
     """One deliberate difference.
 
-    ``rewrite`` tells it in a random conversation; a row whose case is not drawn has none.
+    ``rewrite`` tells it in a random conversation; one whose case is not drawn has none.
     """
 
     name: str
@@ -27,8 +27,8 @@ class Row:
 
 
 CLOSED_HIDES = "closed-wallets-may-hold-anything"
-ROWS = (
-    Row(
+DIFFERENCES = (
+    DeliberateDifference(
         "folders-made-by-writing-exist",
         "`folderDoesNotExist` and `keyDoesNotExist` say true for a folder made by a write "
         "until the wallet is closed and read again.",
@@ -36,7 +36,7 @@ ROWS = (
         "A program told that its secret does not exist may make a new one over it.",
         excuses.knows_folder,
     ),
-    Row(
+    DeliberateDifference(
         CLOSED_HIDES,
         "`folderDoesNotExist` and `keyDoesNotExist` of a closed wallet answer out of hashes "
         "that its file holds in clear.",
@@ -46,7 +46,7 @@ ROWS = (
         "A program told that its secret does not exist may make a new one over it.",
         excuses.closed_may_hold_it,
     ),
-    Row(
+    DeliberateDifference(
         "empty-wallets-are-furnished",
         "The folders `Passwords` and `Form Data` are made in a wallet that its own dialog created, "
         "and not in one that PAM created.",
@@ -54,7 +54,7 @@ ROWS = (
         "The provider's default collection is nobody's creation, "
         "and kwallet-query expects the folder.",
     ),
-    Row(
+    DeliberateDifference(
         "renamed-entries-carry-their-name",
         "After `renameEntry` the methods that answer with a dictionary list the entry under its "
         "old name until the wallet is closed and read again; "
@@ -63,7 +63,7 @@ ROWS = (
         "A slip: the entry moves to its new place but is not told its name.",
         excuses.lists_new_names,
     ),
-    Row(
+    DeliberateDifference(
         "lookups-create-no-folders",
         "`readEntryList`, `readMapList`, `readPasswordList` and `renameEntry` "
         "make the folder they ask about.",
@@ -71,7 +71,7 @@ ROWS = (
         "Asking is not writing.",
         excuses.makes_nothing,
     ),
-    Row(
+    DeliberateDifference(
         "unknown-entry-types-are-refused",
         "`writeEntry` takes any number as a type and answers 0; when the wallet is read again, "
         "that entry and everything after it in the file are gone.",
@@ -79,7 +79,7 @@ ROWS = (
         "What cannot be given back must not be accepted.",
         excuses.refuses_types,
     ),
-    Row(
+    DeliberateDifference(
         "paths-are-not-opened",
         "`openPath` answers 0 at once and asks; `openPathAsync` answers an id. "
         "The outcome, a refusal too, comes as a signal, "
@@ -89,54 +89,54 @@ ROWS = (
         "KDE's library takes any other answer for a wallet that is open.",
         excuses.opens_no_path,
     ),
-    Row(
+    DeliberateDifference(
         "pam-opens-nothing",
         "`pamOpen` opens or creates the wallet with the key it is given.",
         "It is accepted and does nothing.",
         "Unlocking is the provider's affair; the key is thrown away.",
         excuses.opens_nothing,
     ),
-    Row(
+    DeliberateDifference(
         "nameless-wallets",
         "`open` with an empty name makes a wallet in a file called `.kwl`.",
         "It answers -1.",
         "A collection without a label could not be found again.",
     ),
-    Row(
+    DeliberateDifference(
         "passwords-are-the-providers",
         "`changePassword` asks for the new password and then returns a stray -1 "
         "from a method declared to return nothing.",
         "It returns nothing.",
         "The password belongs to the provider, whose own manager changes it.",
     ),
-    Row(
+    DeliberateDifference(
         "list-changes-are-told-once",
         "`walletListDirty` follows every change in the wallets' directory, "
         "every save included, several times.",
         "It comes once for each change of the list of wallets.",
         "Calm: nothing else of the signal was ever of use.",
     ),
-    Row(
+    DeliberateDifference(
         "other-programs-items-survive",
         "`deleteWallet` deletes the wallet's file.",
         "A collection that also holds items of other programs is kept; "
         "only the entries that belong to the wallet are removed.",
         "The login keyring is a wallet here, and holds more than the wallet.",
     ),
-    Row(
+    DeliberateDifference(
         "locked-wallets-are-unlocked-first",
         "`deleteWallet` deletes a closed wallet without its password.",
         "A locked collection is unlocked first, which may ask; dismissed, the answer is -1. "
         "Where nobody has to be asked nothing differs.",
         "Only an open collection shows whether it holds something of other programs.",
     ),
-    Row(
+    DeliberateDifference(
         "disabled-stays-on-the-bus",
         "With `Enabled=false` the daemon ends at once, and is started again by the next caller.",
         "It stays, says that it is not enabled, and answers -1 to opens.",
         "The same answer without starting a process for every call.",
     ),
-    Row(
+    DeliberateDifference(
         "failures-are-errors",
         "Its own memory cannot fail, so a read that finds nothing means that nothing is there.",
         "When the provider is away, locked or too slow, reads and tests are answered with a "
@@ -144,7 +144,7 @@ ROWS = (
         "that was not moved yet, is an error for writes too.",
         "A program told that its key is absent makes a new one over it.",
     ),
-    Row(
+    DeliberateDifference(
         "lost-handles-are-errors",
         "A handle that ended, by whatever cause, or that the daemon gave out before it was "
         "started anew, is refused like one that never was: `hasFolder` and `hasEntry` say false.",
@@ -155,7 +155,7 @@ ROWS = (
         "A program told that its key is absent makes a new one over it.",
         excuses.reports_loss,
     ),
-    Row(
+    DeliberateDifference(
         "passwords-keep-byte-order-marks",
         "Qt drops the character U+FEFF from the start of every string that a program sends, "
         "names and passwords alike.",
@@ -163,14 +163,14 @@ ROWS = (
         "A password must come back as it was given.",
         excuses.keeps_marks,
     ),
-    Row(
+    DeliberateDifference(
         "opening-counts-as-use",
         "`Idle Timeout` counts from the last call on entries; opening a wallet does not put it "
         "off, so that one may be closed just after it was opened.",
         "Opening a wallet puts it off too.",
         "A program that reads nothing from a wallet it has just opened may make a new secret.",
     ),
-    Row(
+    DeliberateDifference(
         "a-password-is-no-leave",
         "With `Prompt on Open`, an application for which a wallet's password was just typed is "
         "not asked about.",
@@ -178,14 +178,14 @@ ROWS = (
         "kwalletd's password dialog names the application; a provider's names none, "
         "and may come and go without a person.",
     ),
-    Row(
+    DeliberateDifference(
         "fixed-lists-still-ask",
         "With `Prompt on Open`, a list under Auto Allow that the administrator made immutable "
         "lets every application in, listed or not, without a question.",
         "Who is not listed is asked about, and `Always` cannot be chosen.",
         "A list nobody may add to is no leave for everybody.",
     ),
-    Row(
+    DeliberateDifference(
         "settings-are-never-written",
         "Opening a wallet while `First Use` is set writes `Default Wallet` into kwalletrc.",
         "Nothing but Auto Allow and Auto Deny is ever written there.",
@@ -193,7 +193,7 @@ ROWS = (
     ),
 )
 
-SHOWN_WHEN_LOCKED = tuple(row for row in ROWS if row.name != CLOSED_HIDES)
+SHOWN_WHEN_LOCKED = tuple(each for each in DIFFERENCES if each.name != CLOSED_HIDES)
 """What may differ where the provider shows the names in a locked collection."""
 
 HEAD = """\
@@ -210,8 +210,8 @@ Each row is met in a conversation or by a test of its own that asks both daemons
 def render() -> str:
     """Render the table as a page of the reference."""
     sections = [
-        f"\n## {row.name}\n\n- kwalletd5: {row.kwalletd5}\n- The bridge: {row.bridge}\n"
-        f"- Why: {row.why}\n"
-        for row in ROWS
+        f"\n## {each.name}\n\n- kwalletd5: {each.kwalletd5}\n- The bridge: {each.bridge}\n"
+        f"- Why: {each.why}\n"
+        for each in DIFFERENCES
     ]
     return HEAD + "".join(sections)

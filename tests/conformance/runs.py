@@ -51,9 +51,9 @@ def play(name: str, conversation: Conversation) -> Transcript:
 
 
 def confront(oracle: str, subject: str, conversation: Conversation) -> Comparison:
-    """Play a conversation on both and compare; no row excuses anybody but us."""
-    rows = SUBJECTS[subject].rows
-    return compare(play(oracle, conversation), play(subject, conversation), rows)
+    """Play a conversation on both and compare; nothing excuses anybody but us."""
+    differences = SUBJECTS[subject].differences
+    return compare(play(oracle, conversation), play(subject, conversation), differences)
 
 
 def run(

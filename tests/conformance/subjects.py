@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from conformance.differences import ROWS, SHOWN_WHEN_LOCKED
+from conformance.differences import DIFFERENCES, SHOWN_WHEN_LOCKED
 from conformance.generator import Profile
 from conformance.words import APPIDS, DENIED_APPID, DENIED_PATH, MISSING_WALLET, WALLETS
 from support.client import KWalletClient
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from conformance.conversation import Settings
-    from conformance.differences import Row
+    from conformance.differences import DeliberateDifference
 
 SETUP = "setup"
 NAMELESS_APPID = "KDE System"
@@ -273,7 +273,7 @@ class Candidate:
 
     start: Callable[[Settings], contextlib.AbstractContextManager[Subject]]
     profile: Profile
-    rows: Sequence[Row] = ()  # what may differ from kwalletd5
+    differences: Sequence[DeliberateDifference] = ()  # what may differ from kwalletd5
 
 
 # Locked, it asks for the database's password; a new collection is a new database.
@@ -282,9 +282,11 @@ SUBJECTS = {
     "kwalletd5": Candidate(kwalletd5, Profile()),
     "kwalletd6": Candidate(kwalletd6, Profile(qt5=False)),
     "bridge": Candidate(bridge, Profile(), SHOWN_WHEN_LOCKED),
-    "bridge-file": Candidate(bridge_file, Profile(leaving=False, told=False, unlocking=True), ROWS),
-    "bridge-keepassxc": Candidate(bridge_keepassxc, KEEPASSXC, ROWS),
-    "bridge-keepassxc-asking": Candidate(bridge_keepassxc_asking, KEEPASSXC, ROWS),
+    "bridge-file": Candidate(
+        bridge_file, Profile(leaving=False, told=False, unlocking=True), DIFFERENCES
+    ),
+    "bridge-keepassxc": Candidate(bridge_keepassxc, KEEPASSXC, DIFFERENCES),
+    "bridge-keepassxc-asking": Candidate(bridge_keepassxc_asking, KEEPASSXC, DIFFERENCES),
     "bridge-ksecretd": Candidate(
         bridge_ksecretd,
         Profile(closing=False, deleting=False, odd_maps=False),
@@ -292,7 +294,7 @@ SUBJECTS = {
     ),
     # It forgets the case of a collection's label, so that no name differs from another by that.
     "bridge-oo7-like": Candidate(
-        bridge_oo7_like, Profile(leaving=False, case=False, unlocking=True), ROWS
+        bridge_oo7_like, Profile(leaving=False, case=False, unlocking=True), DIFFERENCES
     ),
     "translation": Candidate(translation, Profile()),
 }

@@ -19,7 +19,7 @@ CALLS = 1200
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [*FIXED_SEEDS, "fresh"])
 def test_nothing_differs_over_gnome_keyring(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Replies, errors and signals are the same but for the rows of the table."""
+    """Replies, errors and signals are the same but for what stands in the table."""
     seed = secrets.token_hex(4) if seed == "fresh" else seed
     result = run("bridge", [seed], calls=CALLS)
     with capsys.disabled():

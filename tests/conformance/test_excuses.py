@@ -98,9 +98,9 @@ def test_closed_wallets_are_excused_alone(
 
 def test_who_shows_names_when_locked_is_excused_no_closed_wallet() -> None:
     """Over gnome-keyring and ksecretd the row of closed wallets excuses nothing."""
-    assert len(SUBJECTS["bridge-file"].rows) == len(SHOWN_WHEN_LOCKED) + 1
+    assert len(SUBJECTS["bridge-file"].differences) == len(SHOWN_WHEN_LOCKED) + 1
     for name in ("bridge", "bridge-ksecretd"):
-        assert CLOSED_HIDES not in {row.name for row in SUBJECTS[name].rows}
+        assert CLOSED_HIDES not in {row.name for row in SUBJECTS[name].differences}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import dataclasses
 import pytest
 from conformance.compare import compare
 from conformance.conversation import Answer, Call, Exchange, Restart, Transcript, Vanish
-from conformance.differences import ROWS, render
+from conformance.differences import DIFFERENCES, render
 from conformance.excuses import never
 from conformance.generator import converse, split_seeds
 from conformance.meetings import MEETINGS
@@ -53,9 +53,9 @@ def test_every_overload_is_drawn_or_compared_by_a_test_of_its_own() -> None:
 
 def test_every_difference_is_met() -> None:
     """Each row of the table has a conversation or a test that meets it."""
-    told = {row.name for row in ROWS if row.rewrite is not never}
+    told = {row.name for row in DIFFERENCES if row.rewrite is not never}
     assert told == set(MEETINGS)
-    tests = {f"test_{row.name.replace('-', '_')}" for row in ROWS if row.name not in told}
+    tests = {f"test_{row.name.replace('-', '_')}" for row in DIFFERENCES if row.name not in told}
     assert tests <= _tests_of("test_differences")
 
 

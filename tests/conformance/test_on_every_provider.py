@@ -27,7 +27,7 @@ def compare(subject: str, seed: str, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("seed", ["plasma", "fresh"])
 @pytest.mark.parametrize("subject", ["bridge-file", "bridge-oo7-like", "bridge-keepassxc"])
 def test_nothing_differs(subject: str, seed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Replies, errors and signals are the same but for the rows of the table."""
+    """Replies, errors and signals are the same but for what stands in the table."""
     compare(subject, seed, capsys)
 
 
