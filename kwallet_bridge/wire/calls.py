@@ -85,7 +85,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalRow:
+class DeclaredSignal:
     """One signal and its arguments."""
 
     member: str
@@ -104,18 +104,18 @@ class SignalRow:
 
 
 SIGNALS = (
-    SignalRow("walletListDirty", ""),
-    SignalRow("walletCreated", "wallet:s"),
-    SignalRow("walletOpened", "wallet:s"),
-    SignalRow("walletAsyncOpened", "tId:i handle:i"),
-    SignalRow("walletDeleted", "wallet:s"),
-    SignalRow("walletClosed", "wallet:s"),
-    SignalRow("walletClosed", "handle:i", {DEPRECATED: "true"}),
-    SignalRow("walletClosedId", "handle:i"),
-    SignalRow("allWalletsClosed", ""),
-    SignalRow("folderListUpdated", "wallet:s"),
-    SignalRow("folderUpdated", ":s :s"),
-    SignalRow("applicationDisconnected", "wallet:s application:s"),
+    DeclaredSignal("walletListDirty", ""),
+    DeclaredSignal("walletCreated", "wallet:s"),
+    DeclaredSignal("walletOpened", "wallet:s"),
+    DeclaredSignal("walletAsyncOpened", "tId:i handle:i"),
+    DeclaredSignal("walletDeleted", "wallet:s"),
+    DeclaredSignal("walletClosed", "wallet:s"),
+    DeclaredSignal("walletClosed", "handle:i", {DEPRECATED: "true"}),
+    DeclaredSignal("walletClosedId", "handle:i"),
+    DeclaredSignal("allWalletsClosed", ""),
+    DeclaredSignal("folderListUpdated", "wallet:s"),
+    DeclaredSignal("folderUpdated", ":s :s"),
+    DeclaredSignal("applicationDisconnected", "wallet:s application:s"),
 )
 
 _W = WalletService

@@ -11,7 +11,7 @@ from kwallet_bridge.wire.calls import CALLS, INTERFACE, SIGNALS
 from kwallet_bridge.wire.generations import PATHS
 
 if TYPE_CHECKING:
-    from kwallet_bridge.wire.calls import Argument, Call, SignalRow
+    from kwallet_bridge.wire.calls import Argument, Call, DeclaredSignal
 
 DOCTYPE = (
     '<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN"\n'
@@ -92,6 +92,6 @@ def _add_argument(parent: ET.Element, argument: Argument, direction: str) -> Non
     element.set("direction", direction)
 
 
-def _annotate(parent: ET.Element, row: Call | SignalRow) -> None:
+def _annotate(parent: ET.Element, row: Call | DeclaredSignal) -> None:
     for name, value in row.annotations.items():
         ET.SubElement(parent, "annotation", name=name, value=value)
