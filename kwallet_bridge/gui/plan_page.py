@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from kwallet_bridge.gui.labels import ElidedLabel, shown
-from kwallet_bridge.gui.rows import RowList, count_outcomes
+from kwallet_bridge.gui.steps import StepList, count_outcomes
 from kwallet_bridge.gui.words import say_error
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ class PlanPage(QWizardPage):
         self.status = QLabel()
         self.status.setTextFormat(Qt.TextFormat.PlainText)
         self.status.setWordWrap(True)
-        self.rows = RowList(name=self.tr("What would happen to each entry"))
+        self.steps = StepList(name=self.tr("What would happen to each entry"))
         layout = QVBoxLayout(self)
         layout.addWidget(self.status)
         layout.addWidget(self._make_question())
-        layout.addWidget(self.rows)
+        layout.addWidget(self.steps)
         layout.addLayout(self._make_policy())
 
     def _make_question(self) -> QFrame:
@@ -120,7 +120,7 @@ class PlanPage(QWizardPage):
         if self._child is not None:
             self._child.stop()
         self.plan, self._question = {}, {}
-        self.rows.clear()
+        self.steps.clear()
         self.asking.hide()
         self.status.setText(self.tr("Reading the wallets…"))
         self.completeChanged.emit()
@@ -181,7 +181,7 @@ class PlanPage(QWizardPage):
         if line.get("type") != "result":
             return
         self.plan = line
-        self.rows.show_result(line, word="action")
+        self.steps.show_result(line, word="action")
         self.status.setText(self._summarize(line))
 
     def _summarize(self, plan: dict[str, Any]) -> str:

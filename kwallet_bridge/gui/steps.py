@@ -22,7 +22,7 @@ _SHORT_NAME = 32
 """Letters of a wallet's name beside its counts."""
 
 
-class RowList(QTreeWidget):
+class StepList(QTreeWidget):
     """Wallets, and below each its entries with what becomes of them, and why."""
 
     def __init__(self, *, name: str, parent: QWidget | None = None) -> None:
@@ -52,8 +52,8 @@ class RowList(QTreeWidget):
             why = f"{self.tr('cannot be read')}. {say_error(refused)}"
             self._add_top(_last_part(source), why)
 
-    def show_rows(self, rows: Sequence[Mapping[str, Any]], *, word: str) -> None:
-        """Fill from rows alone."""
+    def show_steps(self, rows: Sequence[Mapping[str, Any]], *, word: str) -> None:
+        """Fill from steps alone."""
         self.clear()
         for row in rows:
             self.addTopLevelItem(_make_item(_cells(row, word)))
@@ -81,7 +81,7 @@ class RowList(QTreeWidget):
 
 
 def count_outcomes(result: Mapping[str, Any], word: str) -> Counter[str]:
-    """Count a result's rows by action or outcome."""
+    """Count a result's steps by action or outcome."""
     rows = [row for wallet in result.get("wallets", ()) for row in wallet.get("rows", ())]
     return Counter(str(row.get(word, "")) for row in rows)
 
@@ -89,7 +89,7 @@ def count_outcomes(result: Mapping[str, Any], word: str) -> Counter[str]:
 def _cells(row: Mapping[str, Any], word: str) -> list[str]:
     happens = say_outcome(str(row.get(word, row.get("action", ""))))
     if row.get("verified"):
-        happens = QCoreApplication.translate("RowList", "%1, checked").replace("%1", happens)
+        happens = QCoreApplication.translate("StepList", "%1, checked").replace("%1", happens)
     return [say_place(row), happens, say_reason(str(row.get("reason", "")))]
 
 

@@ -21,7 +21,7 @@ from kwallet_bridge.gui.child import OWN_PROGRAM, Child
 from kwallet_bridge.gui.icons import decorate, program_icon
 from kwallet_bridge.gui.labels import ElidedLabel, plain_tooltip, shown
 from kwallet_bridge.gui.plan_page import PlanPage
-from kwallet_bridge.gui.rows import RowList, count_outcomes
+from kwallet_bridge.gui.steps import StepList, count_outcomes
 from kwallet_bridge.gui.words import say_error
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ class ResultPage(QWizardPage):
         self.summary = QLabel()
         self.summary.setTextFormat(Qt.TextFormat.PlainText)
         self.summary.setWordWrap(True)
-        self.rows = RowList(name=self.tr("What became of each entry"))
+        self.steps = StepList(name=self.tr("What became of each entry"))
         self.undo = QPushButton(self.tr("&Take Back…"))
         explanation = self.tr("Remove again what was written, and put back what was replaced")
         self.undo.setToolTip(explanation)
@@ -258,7 +258,7 @@ class ResultPage(QWizardPage):
         self.undo.clicked.connect(self._ask_undo)
         layout = QVBoxLayout(self)
         layout.addWidget(self.summary)
-        layout.addWidget(self.rows)
+        layout.addWidget(self.steps)
         layout.addWidget(self.undo, 0, Qt.AlignmentFlag.AlignRight)
 
     def initializePage(self) -> None:
@@ -268,7 +268,7 @@ class ResultPage(QWizardPage):
         self.undo.setText(self.tr("&Take Back…"))
         self.undo.setEnabled(bool(self._run))
         self.summary.setText(self._summarize(result))
-        self.rows.show_result(result, word="outcome")
+        self.steps.show_result(result, word="outcome")
 
     def _summarize(self, result: dict[str, Any]) -> str:
         if result.get("type") != "result":
@@ -299,7 +299,7 @@ class ResultPage(QWizardPage):
     def _on_undone(self, line: dict[str, Any]) -> None:
         if line.get("type") == "undo":
             rows = line.get("rows", [])
-            self.rows.show_rows(rows, word="outcome")
+            self.steps.show_steps(rows, word="outcome")
             if any(row.get("outcome") == "not-reached" for row in rows):
                 self.summary.setText(
                     self.tr("Not everything was taken back: another password store has it.")

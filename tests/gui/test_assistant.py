@@ -53,7 +53,7 @@ def go_to_result(assistant: MigrationAssistant) -> None:
 
 def texts_of(assistant: MigrationAssistant) -> list[str]:
     """Give every cell of the result's list."""
-    tree = assistant.ending.rows
+    tree = assistant.ending.steps
     found = []
     for number in range(tree.topLevelItemCount()):
         top = tree.topLevelItem(number)

@@ -481,29 +481,6 @@
         </message>
     </context>
     <context>
-        <name>RowList</name>
-        <message>
-            <source>Entry</source>
-            <translation>Eintrag</translation>
-        </message>
-        <message>
-            <source>What happens</source>
-            <translation>Was geschieht</translation>
-        </message>
-        <message>
-            <source>Why</source>
-            <translation>Warum</translation>
-        </message>
-        <message>
-            <source>cannot be read</source>
-            <translation>nicht lesbar</translation>
-        </message>
-        <message>
-            <source>%1, checked</source>
-            <translation>%1, geprüft</translation>
-        </message>
-    </context>
-    <context>
         <name>StatusWindow</name>
         <message>
             <source>Wallets</source>
@@ -600,6 +577,29 @@
         <message>
             <source>Nobody</source>
             <translation>Niemand</translation>
+        </message>
+    </context>
+    <context>
+        <name>StepList</name>
+        <message>
+            <source>Entry</source>
+            <translation>Eintrag</translation>
+        </message>
+        <message>
+            <source>What happens</source>
+            <translation>Was geschieht</translation>
+        </message>
+        <message>
+            <source>Why</source>
+            <translation>Warum</translation>
+        </message>
+        <message>
+            <source>cannot be read</source>
+            <translation>nicht lesbar</translation>
+        </message>
+        <message>
+            <source>%1, checked</source>
+            <translation>%1, geprüft</translation>
         </message>
     </context>
     <context>
