@@ -21,6 +21,7 @@ from kwallet_bridge.cli.sources import (
 )
 from kwallet_bridge.cli.stores import SECRET_SERVICE, SPEC_HELP, StoreOpener
 from kwallet_bridge.cli.text import say
+from kwallet_bridge.cli.unasked import load_unasked
 from kwallet_bridge.cli.wallets import find_wallets, start_without
 from kwallet_bridge.errors import BridgeError, UsageError
 from kwallet_bridge.migrate import report, wishes
@@ -53,6 +54,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "without any, every wallet that can be found",
     )
     parser.add_argument("--from", dest="origin", choices=[RUNNING], help="read a running kwalletd")
+    parser.add_argument(
+        "--unasked",
+        action="store_true",
+        help="with --from running: only what can be moved without a question, which is what has "
+        "not been moved, is open there, and belongs into a store that is unlocked",
+    )
     parser.add_argument("--collection", metavar="NAME", help="put everything into this collection")
     parser.add_argument(
         "--choose", action="store_true", help="with --answers: ask which of the files found to read"
@@ -153,9 +160,11 @@ def _execute(args: argparse.Namespace) -> int:
     ended = end_earlier(args)
     if ended is not None:
         return ended
+    if args.unasked and (args.origin != RUNNING or args.what):
+        raise UsageError("--unasked goes with --from running, and finds out itself what to move")
     dialogue = make_dialogue(args)
     loaded, refused = _load(args, dialogue)
-    if not loaded and not refused:
+    if not (loaded or refused or args.unasked):
         raise UsageError("no wallet was found")
     jobs = _make_jobs(loaded, args.collection)
     return carry_out_and_report(args, dialogue, jobs, sources_of(loaded), refused)
@@ -285,6 +294,9 @@ def _load(
     args: argparse.Namespace, dialogue: Dialogue
 ) -> tuple[list[Loaded], list[tuple[str, BridgeError]]]:
     """Read every source; one that cannot be read does not keep the others back."""
+    if args.unasked:
+        opener = StoreOpener(args.to, PasswordSource(args.to_password_file))
+        return asyncio.run(load_unasked(os.environ, opener))
     if args.origin == RUNNING:
         return asyncio.run(load_running(args.what)), []
     loaded: list[Loaded] = []

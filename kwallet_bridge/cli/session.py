@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.cli.arriving import move_open_wallets, take_back
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusLostError, SessionError, UsageError
 from kwallet_bridge.session.census import KSECRETD, find_owner
@@ -160,11 +161,18 @@ async def _install(
     chosen = read_word(word, environ, MadeBy.INSTALL) if word is not None else None
     kept = await asyncio.to_thread(read_kept, environ)
     await require_ways_out(bus, chosen or kept, say=say)
+    # While KDE's daemon still answers: what it has open needs no password.
+    arrived = await move_open_wallets(chosen or kept)
+    if arrived is not None:
+        say(str(arrived))
     if chosen is not None:
         await asyncio.to_thread(keep, environ, chosen)
     try:
         await takeover.install()
     except BaseException:
+        # KDE's daemon goes on, and what it changes from now on would be missing in the store.
+        if arrived is not None and not await take_back(arrived):
+            say(f"take back what was moved with kwallet-bridge migrate --undo {arrived.run}")
         if chosen is not None:
             await asyncio.to_thread(keep, environ, kept)
         raise

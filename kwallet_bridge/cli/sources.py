@@ -105,7 +105,7 @@ async def load_running(names: Sequence[str]) -> list[Loaded]:
         if missing:
             raise WalletNotFoundError(f"the running kwalletd has no wallet {missing[0]}")
         wanted = [name for name in there if not names or name in names]
-        return [await _load_one(daemon, name) for name in wanted]
+        return [await load_from(daemon, name) for name in wanted]
     finally:
         bus.close()
 
@@ -130,7 +130,13 @@ async def warn_of_pending(paths: Sequence[Path], note: Callable[[str], None]) ->
         bus.close()
 
 
-async def _load_one(daemon: RunningDaemon, name: WalletName) -> Loaded:
+async def load_from(daemon: RunningDaemon, name: WalletName) -> Loaded:
+    """Read one wallet through a running kwalletd.
+
+    Raises:
+        StoreLockedError: The person or the daemon's settings refused.
+        StoreUnavailableError: The daemon went away, or the wallet was closed meanwhile.
+    """
     origin = f"running:{name}"
     # The daemon has what the file has, or newer: so the file is looked at first.
     file = await asyncio.to_thread(_file_of, name, origin)

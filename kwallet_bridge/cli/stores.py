@@ -103,6 +103,16 @@ class StoreOpener:
         self._keys = RememberedPassword(passwords)
         self._is_source = is_source
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a keyring file, which a password opens."""
+        return self._file is not None
+
+    @property
+    def asks_a_person(self) -> bool:
+        """Whether a person would have to give that password."""
+        return self._keys.asks_person
+
     def require(self) -> None:
         """Refuse a keyring file that is not there: a source is never made.
 

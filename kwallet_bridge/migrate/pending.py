@@ -270,8 +270,28 @@ class _Knowledge:
     def _is_declined(self, path: Path, size: int, modified_ns: int) -> bool:
         if self._state is None:
             self._state = self._read_state()
-        kept = self._state.find_declined(str(path.absolute()))
-        return kept is not None and (kept.size, kept.modified_ns) == (size, modified_ns)
+        return _is_declined(self._state, path, size, modified_ns)
+
+
+def _is_declined(state: State, path: Path, size: int, modified_ns: int) -> bool:
+    kept = state.find_declined(str(path.absolute()))
+    return kept is not None and (kept.size, kept.modified_ns) == (size, modified_ns)
+
+
+def list_declined(state: Path) -> set[WalletName]:
+    """List the wallets that a person does without, as their files are now.
+
+    Raises:
+        StateError: The state file cannot be used.
+        FileUnreadableError: The wallets' folder cannot be listed.
+    """
+    kept = load(state)
+    found = set()
+    for path in list_wallet_files(pending_folder()):
+        seen = _look_at(path)
+        if seen is not None and _is_declined(kept, path, seen.st_size, seen.st_mtime_ns):
+            found.add(decode_stem(path.name.removesuffix(WALLET_SUFFIX)))
+    return found
 
 
 def _digest_gaps(gaps: Iterable[Gap]) -> Names:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 GENERATIONS = ("kwalletd6", "kwalletd5", "kwalletd")
 _INTERFACE = "org.kde.KWallet"
-_APPID = "kwallet-bridge"
+OWN_APPID = "kwallet-bridge"
 _KDES_PROGRAMS = frozenset({"kwalletd", "kwalletd5", "kwalletd6"})
 _SAVE_PATIENCE = 5.0
 
@@ -55,9 +55,9 @@ class RunningDaemon:
         except (BusError, StoreLockedError):
             return False
         try:
-            await self._ask("sync", "is", handle, _APPID)
+            await self._ask("sync", "is", handle, OWN_APPID)
         finally:
-            await self._ask("close", "ibs", handle, False, _APPID)
+            await self._ask("close", "ibs", handle, False, OWN_APPID)
         return True
 
     async def read_wallet(self, wallet: WalletName) -> Wallet:
@@ -70,12 +70,12 @@ class RunningDaemon:
         try:
             handle = await self._open(wallet, None)
             try:
-                names = _list(await self._ask("folderList", "is", handle, _APPID))
+                names = _list(await self._ask("folderList", "is", handle, OWN_APPID))
                 folders = [await self._read_folder(handle, str(name)) for name in names]
                 # To a handle that is closed it answers with nothing, and with no error.
                 whole = await self._ask("isOpen", "i", handle)
             finally:
-                await self._ask("close", "ibs", handle, False, _APPID)
+                await self._ask("close", "ibs", handle, False, OWN_APPID)
         except BusError as error:
             raise StoreUnavailableError("the running kwalletd stopped answering") from error
         if not whole:
@@ -83,17 +83,17 @@ class RunningDaemon:
         return Wallet(wallet, tuple(folders))
 
     async def _open(self, wallet: WalletName, patience: float | None) -> int:
-        handle = await self._ask("open", "sxs", wallet, 0, _APPID, timeout=patience)
+        handle = await self._ask("open", "sxs", wallet, 0, OWN_APPID, timeout=patience)
         if not isinstance(handle, int) or handle < 0:
             raise StoreLockedError("the running kwalletd does not open the wallet")
         return handle
 
     async def _read_folder(self, handle: int, name: str) -> Folder:
-        keys = _list(await self._ask("entryList", "iss", handle, name, _APPID))
+        keys = _list(await self._ask("entryList", "iss", handle, name, OWN_APPID))
         values = await self._read_values(handle, name, [str(key) for key in keys])
         entries = []
         for key, value in values.items():
-            kind = await self._ask("entryType", "isss", handle, name, key, _APPID)
+            kind = await self._ask("entryType", "isss", handle, name, key, OWN_APPID)
             code = kind if isinstance(kind, int) else EntryType.UNKNOWN
             entries.append(WalletEntry(Key(key), code, Secret(value)))
         return Folder(FolderName(name), tuple(entries))
@@ -102,7 +102,7 @@ class RunningDaemon:
         """Read a folder's values: one by one, as every generation can and wildcards cannot harm."""
         values = {}
         for key in keys:
-            value = await self._ask("readEntry", "isss", handle, name, key, _APPID)
+            value = await self._ask("readEntry", "isss", handle, name, key, OWN_APPID)
             values[key] = bytes(value) if isinstance(value, bytes | bytearray) else b""
         return values
 
@@ -122,6 +122,12 @@ class RunningDaemon:
 
 async def find_daemon(bus: Bus) -> RunningDaemon | None:
     """Find a kwalletd of KDE's that runs; our own daemon under its names is none."""
+    return next(iter(await find_daemons(bus)), None)
+
+
+async def find_daemons(bus: Bus) -> list[RunningDaemon]:
+    """Find every kwalletd of KDE's that runs, each once, the newest generation first."""
+    found: dict[str, RunningDaemon] = {}
     for generation in GENERATIONS:
         try:
             owner = str(await _ask_bus(bus, "GetNameOwner", f"org.kde.{generation}"))
@@ -129,8 +135,8 @@ async def find_daemon(bus: Bus) -> RunningDaemon | None:
         except BusReplyError:
             continue
         if _program(process) in _KDES_PROGRAMS:
-            return RunningDaemon(bus, generation, owner)
-    return None
+            found.setdefault(owner, RunningDaemon(bus, generation, owner))
+    return list(found.values())
 
 
 async def _ask_bus(bus: Bus, member: str, name: str) -> object:
