@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The public module's interface is what its version says, and its pages are true."""
+
+from __future__ import annotations
+
+import ast
+import re
+import runpy
+import subprocess
+import sys
+from inspect import CO_COROUTINE
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from support.paths import ROOT
+
+from kwallet_bridge import keyring
+from kwallet_bridge.keyring import blocking
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from pathlib import Path
+
+    import pytest
+
+SCRIPT = runpy.run_path(str(ROOT / "scripts/keyring_page.py"), run_name="keyring_page")
+PINNED = ROOT / "tests/unit/public_keyring_api.txt"
+PROGRAM = """\
+import asyncio
+
+from kwallet_bridge.keyring import DismissedError, Item, Keyring
+from kwallet_bridge.keyring import blocking
+
+
+async def main() -> bytes | None:
+    async with Keyring.open() as keyring:
+        try:
+            await keyring.unlock()
+        except DismissedError:
+            return None
+        item: Item = await keyring.create_item("label", {"a": "b"}, "secret", replace=True)
+        async with keyring.watch() as changes:
+            async for change in changes:
+                print(change.kind)
+        return await item.secret()
+
+
+def script() -> str:
+    with blocking.Keyring.open_file("file", b"password") as keyring:
+        return keyring.search_items({"a": "b"})[0].secret_text()
+
+
+asyncio.run(main())
+"""
+
+
+def signatures() -> str:
+    """Write every public call on a line."""
+    lines = [
+        "# SPDX-License-Identifier: GPL-3.0-or-later",
+        f"version {'.'.join(map(str, keyring.API_VERSION))}",
+    ]
+    for module in (keyring, blocking):
+        for name in module.__all__:
+            value = getattr(module, name)
+            lines.append(f"{module.__name__}.{name}")
+            if isinstance(value, type):
+                for member, found in SCRIPT["list_members"](value):
+                    lines.append(f"  {SCRIPT['signature'](member, found)}")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_interface_is_the_pinned_one() -> None:
+    """Who changes a public call sees it here, and raises ``API_VERSION`` with the list."""
+    assert signatures() == PINNED.read_text(encoding="utf-8")
+
+
+def test_the_reference_is_made_of_the_docstrings() -> None:
+    """The reference page is what the script makes of the module today."""
+    page = ROOT / "docs/reference/keyring.md"
+    assert page.read_text(encoding="utf-8") == SCRIPT["render"]()
+
+
+def test_no_error_is_a_special_case_of_another() -> None:
+    """Catching one error catches none of another meaning."""
+    errors = [
+        one
+        for one in (getattr(keyring, name) for name in keyring.__all__)
+        if isinstance(one, type) and issubclass(one, keyring.KeyringError)
+    ]
+    errors.remove(keyring.KeyringError)
+    assert len(errors) == 7
+    assert not any(issubclass(a, b) or issubclass(b, a) for a, b in combinations(errors, 2))
+
+
+def test_the_blocking_face_has_the_same_calls() -> None:
+    """Each call of the one is a call of the other."""
+    for name in blocking.__all__:
+        theirs = {member for member, _ in SCRIPT["list_members"](getattr(keyring, name))}
+        ours = {member for member, _ in SCRIPT["list_members"](getattr(blocking, name))}
+        assert ours == theirs
+
+
+async def test_the_tutorial_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its blocks, one after the other, are a program that does what the text says."""
+    text = (ROOT / "docs/tutorials/keep-a-secret.md").read_text(encoding="utf-8")
+    program = "".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    code = compile(program, "tutorial", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    assert code.co_flags & CO_COROUTINE
+    running: Awaitable[Any] = eval(code, {})  # noqa: S307  our own text
+    await running
+    assert capsys.readouterr().out == "gone\n"
+    assert (tmp_path / "secrets.keyring").exists()
+
+
+def test_a_users_program_is_checked_strictly(tmp_path: Path) -> None:
+    """``mypy --strict`` accepts a program that is right, and finds what is wrong in one."""
+    right, wrong = tmp_path / "right.py", tmp_path / "wrong.py"
+    right.write_text(PROGRAM, encoding="utf-8")
+    wrong.write_text(PROGRAM.replace('"secret", replace', "5, replace"), encoding="utf-8")
+    argv = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir",
+        str(tmp_path),
+        "--config-file=",
+    ]
+
+    def check(path: Path) -> tuple[int, str]:
+        done = subprocess.run(
+            [*argv, str(path)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100
+        )
+        return done.returncode, done.stdout
+
+    code, said = check(right)
+    assert code == 0, said
+    code, said = check(wrong)
+    assert code == 1
+    assert "arg-type" in said
