@@ -16,9 +16,10 @@ from support.chromium import FOLDER, KEY, Chromium
 from support.client import KWALLET
 from support.installed import install_program
 from support.paths import ROOT
-from support.peers import SECRETS, GnomeKeyring, Kwalletd
+from support.peers import SECRETS, GnomeKeyring, Kwalletd, TranslationLayer
 from support.private_bus import PrivateBus, end_process, private_bus
 from support.stand_in import write_stand_in
+from support.wallet_files import place_wallet
 
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.cli.passwords import PasswordSource
@@ -183,3 +184,27 @@ def test_kwalletd6_is_read_as_well(tmp_path: Path, root: str) -> None:
         assert _is_moved(bus)
         again = json.loads(_bridge(bus, *UNASKED).stdout)
         assert (again["run"], again["wallets"]) == (None, [])
+
+
+@pytest.mark.peers
+def test_a_kwalletd6_that_does_not_have_the_file_moves_nothing() -> None:
+    """KDE Frameworks 6.30 has the provider's wallet open: the file of that name is pending on."""
+    with (
+        private_bus(Path(os.environ["KWB_SID_ROOT"])) as bus,
+        GnomeKeyring(bus, inside_root=True),
+        TranslationLayer(bus) as layer,
+        bus.client() as client,
+    ):
+
+        def ask(member: str, signature: str, *body: object) -> object:
+            path = "/modules/kwalletd6"
+            return client.call(layer.name, path, KWALLET, member, signature, body).value
+
+        handle = ask("open", "sxs", "Login", 0, "test")
+        assert ask("writePassword", "issss", handle, "Own", "k", "v", "test") == 0
+        place_wallet(bus.data, {FOLDER: {KEY: OLD_KEY}}, name="Login")
+        assert ask("isOpen", "s", "Login") is True
+        result = json.loads(_bridge(bus, *UNASKED).stdout)
+        assert result["run"] is None
+        assert [one["error"] for one in result["refused"]] == ["StoreUnavailableError"]
+        assert _pending(bus) == [True]
