@@ -119,15 +119,46 @@ class Purpose(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingProgram:
+    """A program that waits for an answer: what it claims, and what is known of it."""
+
+    appid: str
+    """What it calls itself."""
+    executable: str = ""
+    """Path of the program that calls; "" where it is not certain."""
+    flatpak: str = ""
+    """Flatpak application it runs in; "" outside of any, ``unknown`` if nobody vouches for it."""
+    application: str = ""
+    """The application in whose name the desktop portal asks, which vouches for it; "" for none."""
+
+    @classmethod
+    def parse(cls, found: object) -> WaitingProgram:
+        """Return the program that a question names.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if not isinstance(found, dict) or any(type(each) is not str for each in found.values()):
+            raise ValueError("a program of the question has another form than it should")
+        try:
+            return cls(**found)
+        except TypeError as error:
+            raise ValueError("a program of the question has other fields than it should") from error
+
+    def __repr__(self) -> str:
+        return "WaitingProgram(...)"
+
+
+@dataclass(frozen=True, slots=True)
 class PasswordQuestion:
     """Which password is wanted, why, and who waits for it."""
 
     purpose: Purpose
     wallet: str
-    appid: str = ""
-    """What the program that waits calls itself; "" where no program does."""
-    executable: str = ""
-    """Path of that program; "" if it may not be read."""
+    waiting: tuple[WaitingProgram, ...] = ()
+    """Programs that wait for the answer, the first to ask first; none where a person began it."""
+    more: int = 0
+    """How many wait besides."""
     again: bool = False
     """Whether the last answer was wrong."""
     least: int = 0
@@ -151,8 +182,10 @@ class PasswordQuestion:
         found = json.loads(line)
         if not isinstance(found, dict) or found.pop("type", None) != "password":
             raise ValueError("not a question about a password")
+        purpose, programs = Purpose(found.get("purpose")), found.get("waiting", ())
         try:
-            question = cls(**(found | {"purpose": Purpose(found.get("purpose"))}))
+            waiting = tuple(WaitingProgram.parse(each) for each in programs)
+            question = cls(**(found | {"purpose": purpose, "waiting": waiting}))
         except TypeError as error:
             raise ValueError("the question has other fields than it should") from error
         if any(type(getattr(question, name)) is not kind for name, kind in _PASSWORD_KINDS):
@@ -165,8 +198,7 @@ class PasswordQuestion:
 
 _PASSWORD_KINDS: Final = (
     ("wallet", str),
-    ("appid", str),
-    ("executable", str),
+    ("more", int),
     ("again", bool),
     ("least", int),
     ("may_start_without", bool),

@@ -31,6 +31,7 @@ from kwallet_bridge.daemon.pending import PendingDecisions, PendingWallets
 from kwallet_bridge.daemon.process import notify, trim_memory
 from kwallet_bridge.daemon.screen import Screen
 from kwallet_bridge.daemon.stores import FileOptions, given_password_file, open_store
+from kwallet_bridge.daemon.waiting import WaitingPrograms
 from kwallet_bridge.errors import BusError, BusLostError, NameTakenError, SettingsError
 from kwallet_bridge.kwalletrc import forget_wallet
 from kwallet_bridge.login.key import LoginKey
@@ -151,6 +152,10 @@ class Daemon:
             quota=quota,
             lacking=_lacking(pending, serving.store, self._mover),
         )
+        programs = WaitingPrograms(
+            self._service.waiting, identify=self._identify, canonical=store.canonical
+        )
+        asking.passwords.name_with(programs.describe)
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(
             bus,

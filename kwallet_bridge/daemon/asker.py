@@ -110,7 +110,7 @@ class DialogAsker:
 
     async def _decide(self, question: Question) -> bool:
         try:
-            decision = await self._show(await _with_choices(question))
+            decision = await self._show(question)
         except ShortageError as error:
             _log.warning("Prompt on Open: %s; an open is denied", error)
             return False
@@ -146,7 +146,11 @@ class DialogAsker:
 
     async def _show(self, question: Question) -> Decision:
         """Ask, and wait for a person; a dialog that ends after it was seen means no."""
-        answer = await self.screen.ask(self.command, question.to_line())
+
+        async def write() -> str:
+            return (await _with_choices(question)).to_line()
+
+        answer = await self.screen.ask(self.command, write)
         try:
             return Decision(answer.get(DECISION))
         except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.daemon.screen import WindowUnavailableError
@@ -19,10 +19,11 @@ from kwallet_bridge.question import (
 from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kwallet_bridge.daemon.screen import Screen
     from kwallet_bridge.keyringfile.sources import KeyRequest
+    from kwallet_bridge.question import WaitingProgram
 
 OWN_WINDOW: Final = (sys.executable, "-P", "-m", "kwallet_bridge", "gui", "password")
 
@@ -35,6 +36,10 @@ class PasswordAnswer:
     start_without: bool = False
 
 
+async def _name_nobody(_: str) -> tuple[tuple[WaitingProgram, ...], int]:
+    return (), 0
+
+
 class PasswordAsker:
     """Asks one question after the other, each in a window of its own."""
 
@@ -42,6 +47,14 @@ class PasswordAsker:
         """Show windows of ``command`` on ``screen``."""
         self._screen = screen
         self._command = command
+        self._describe: Callable[[str], Awaitable[tuple[tuple[WaitingProgram, ...], int]]]
+        self._describe = _name_nobody
+
+    def name_with(
+        self, describe: Callable[[str], Awaitable[tuple[tuple[WaitingProgram, ...], int]]]
+    ) -> None:
+        """Have ``describe`` tell which programs wait for a wallet, and how many besides."""
+        self._describe = describe
 
     async def ask_for_file(self, request: KeyRequest) -> Secret | None:
         """Return the password of a keyring file; None if a person gives none.
@@ -69,7 +82,12 @@ class PasswordAsker:
         # An offscreen platform would show our window to nobody, and wait.
         if self._command is OWN_WINDOW and not await self._screen.has_display():
             raise WindowUnavailableError("there is no display")
-        answer = await self._screen.ask(self._command, question.to_line())
+
+        async def write() -> str:
+            waiting, more = await self._describe(question.wallet)
+            return replace(question, waiting=waiting, more=more).to_line()
+
+        answer = await self._screen.ask(self._command, write)
         typed = answer.get(PASSWORD)
         if isinstance(typed, str):
             try:

@@ -49,8 +49,12 @@ class Screen:
         environ = await self._environ()
         return any(environ.get(name) for name in DISPLAYS)
 
-    async def ask(self, command: Sequence[str], line: str) -> Mapping[str, Any]:
-        """Show a window that is asked ``line``; return what it answered, {} if it just ended.
+    async def ask(
+        self, command: Sequence[str], line: Callable[[], Awaitable[str]]
+    ) -> Mapping[str, Any]:
+        """Show a window that is asked a line; return what it answered, {} if it just ended.
+
+        The line is made when its turn has come: who waits for the answer may be others by then.
 
         Wait until the questions before this one are answered. A caller that is cancelled withdraws
         its question, shown or not.
@@ -71,7 +75,7 @@ class Screen:
                 kind = ShortageError if error.errno in _SHORT else WindowUnavailableError
                 raise kind(reason) from error
             try:
-                return await _converse(process, line)
+                return await _converse(process, await line())
             finally:
                 await asyncio.shield(_end(process))
 

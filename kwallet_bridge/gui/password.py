@@ -4,39 +4,37 @@
 from __future__ import annotations
 
 import base64
-import os
 from typing import TYPE_CHECKING, Final
 
-from PyQt6.QtCore import QEvent, QObject, QSocketNotifier, Qt
+from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtGui import QAction, QKeyEvent
 from PyQt6.QtWidgets import (
-    QDialog,
     QDialogButtonBox,
     QFormLayout,
-    QGridLayout,
     QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
     QStyle,
-    QVBoxLayout,
 )
-from PyQt6.sip import voidptr
 
-from kwallet_bridge.gui.icons import decorate, icon
-from kwallet_bridge.gui.labels import ElidedLabel
+from kwallet_bridge.gui.asking import QuestionDialog, dress, make_form, make_text
+from kwallet_bridge.gui.icons import icon
 from kwallet_bridge.gui.strength import STRONG_BITS, WEAK_BITS, estimate_bits
-from kwallet_bridge.question import DECISION, LATER, PASSWORD, SHOWN, START_WITHOUT, Purpose, say
+from kwallet_bridge.question import (
+    DECISION,
+    LATER,
+    PASSWORD,
+    START_WITHOUT,
+    UNKNOWN_SANDBOX,
+    Purpose,
+)
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from PyQt6.QtGui import QShowEvent
+    from kwallet_bridge.question import PasswordQuestion, WaitingProgram
 
-    from kwallet_bridge.question import PasswordQuestion
-
-_ICON_SIZE: Final = 48
-_HEADING_SCALE: Final = 1.2
 _WIDTH_IN_LETTERS: Final = 70
 
 
@@ -89,22 +87,19 @@ class PasswordField(QLineEdit):
         self.setEchoMode(mode)
 
 
-class PasswordWindow(QDialog):
+class PasswordWindow(QuestionDialog):
     """Asks one question; says on ``answers`` that it is seen, and what was typed or decided."""
 
     def __init__(self, question: PasswordQuestion, *, answers: TextIO) -> None:
         """Lay the window out; nothing is said before it is shown."""
-        super().__init__(None, Qt.WindowType.Dialog | Qt.WindowType.WindowStaysOnTopHint)
+        super().__init__(answers=answers)
         self._question = question
-        self._answers = answers
-        self._withdrawn: QSocketNotifier | None = None
-        self._is_answered = False
         self._is_new = question.purpose is Purpose.CREATE
         self.setWindowTitle(self.tr("Password of a Wallet"))
         self.field = PasswordField(self.tr("Password"))
         self.again = PasswordField(self.tr("Password, once more"))
         self.strength = QProgressBar()
-        self.problem = QLabel()
+        self.problem = make_text()
         self.caps_lock = QLabel(self.tr("Caps Lock is on."))
         watcher = CapsLock(self.caps_lock)
         for field in (self.field, self.again):
@@ -123,29 +118,9 @@ class PasswordWindow(QDialog):
                 else self.tr("This password did not open it. Please try again.")
             )
 
-    def withdraw_at_end_of(self, descriptor: int) -> None:
-        """Close, deciding nothing, when the pipe the question came through ends."""
-        self._withdrawn = QSocketNotifier(voidptr(descriptor), QSocketNotifier.Type.Read, self)
-        self._withdrawn.activated.connect(lambda: self._on_readable(descriptor))
-
-    def _on_readable(self, descriptor: int) -> None:
-        if os.read(descriptor, 4096):
-            return
-        if self._withdrawn is not None:
-            self._withdrawn.setEnabled(False)
-        self._is_answered = True
-        super().reject()
-
     def reject(self) -> None:
         """Put it off: Escape and the window's close button come here."""
-        self._answer(DECISION, LATER)
-
-    def showEvent(self, event: QShowEvent | None) -> None:
-        """Say that the question is seen."""
-        super().showEvent(event)
-        self._say(SHOWN, value=True)
-        self.raise_()
-        self.activateWindow()
+        self.answer(DECISION, LATER)
 
     # --- answers --------------------------------------------------------------------------------
 
@@ -153,22 +128,13 @@ class PasswordWindow(QDialog):
         if not self.go_on.isEnabled():
             return
         typed = self.field.text().encode("utf-8", "surrogatepass")
-        self._answer(PASSWORD, base64.b64encode(typed).decode("ascii"))
+        self.answer(PASSWORD, base64.b64encode(typed).decode("ascii"))
 
-    def _answer(self, key: str, value: str) -> None:
-        if not self._is_answered:
-            self._is_answered = True
-            self._say(key, value=value)
+    def answer(self, key: str, value: str) -> None:
+        """Say the answer, and keep nothing that was typed."""
+        super().answer(key, value)
         for field in (self.field, self.again):
             field.clear()
-        super().done(QDialog.DialogCode.Accepted)
-
-    def _say(self, key: str, *, value: object) -> None:
-        try:
-            self._answers.write(say(key, value))
-            self._answers.flush()
-        except BrokenPipeError:
-            super().done(QDialog.DialogCode.Rejected)
 
     # --- what is typed --------------------------------------------------------------------------
 
@@ -203,33 +169,10 @@ class PasswordWindow(QDialog):
     # --- the window -----------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        picture = QLabel()
-        themed = icon("dialog-password", QStyle.StandardPixmap.SP_MessageBoxQuestion)
-        picture.setPixmap(themed.pixmap(_ICON_SIZE, _ICON_SIZE))
-        heading, reason = (QLabel(text) for text in self._texts())
-        font = heading.font()
-        font.setPointSizeF(font.pointSizeF() * _HEADING_SCALE)
-        font.setBold(True)
-        heading.setFont(font)
-        for label in (heading, reason, self.problem):
-            label.setWordWrap(True)
-            label.setTextFormat(Qt.TextFormat.PlainText)
-        self.setAccessibleDescription(f"{heading.text()} {reason.text()}")
-        grid = QGridLayout()
-        grid.addWidget(picture, 0, 0, 5, 1, Qt.AlignmentFlag.AlignTop)
-        grid.addWidget(heading, 0, 1)
-        grid.addWidget(reason, 1, 1)
-        grid.addLayout(self._make_form(), 2, 1)
-        grid.addWidget(self.problem, 3, 1)
-        grid.addWidget(self.caps_lock, 4, 1)
-        grid.setColumnStretch(1, 1)
-        grid.setHorizontalSpacing(16)
-        grid.setVerticalSpacing(12)
-        layout = QVBoxLayout(self)
-        layout.addLayout(grid)
-        layout.addStretch(1)
-        layout.addWidget(self._make_buttons())
-        self.setMinimumWidth(self.fontMetrics().averageCharWidth() * _WIDTH_IN_LETTERS)
+        heading, reason = self._texts()
+        self.setAccessibleDescription(f"{heading} {reason}")
+        parts = (make_text(reason), self._make_form(), self.problem, self.caps_lock)
+        self.frame(heading, parts, self._make_buttons(), letters=_WIDTH_IN_LETTERS)
 
     def _texts(self) -> tuple[str, str]:
         """Return what is asked, and why."""
@@ -257,17 +200,13 @@ class PasswordWindow(QDialog):
         }[self._question.purpose]
 
     def _make_form(self) -> QFormLayout:
-        form = QFormLayout()
-        form.setHorizontalSpacing(12)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         question = self._question
         facts = [(self.tr("Wallet:"), question.wallet)]
-        if question.appid or question.executable:
-            facts.append((self.tr("Wanted by:"), question.appid or self.tr("(gives no name)")))
-            unknown = self.tr("unknown program")
-            facts.append((self.tr("Program:"), question.executable or unknown))
-        for name, value in facts:
-            form.addRow(QLabel(name), ElidedLabel(value, name=name))
+        for program in question.waiting:
+            facts += self._describe(program)
+        if question.more:
+            facts.append((self.tr("Besides:"), self.tr("%n more caller(s)", "", question.more)))
+        form = make_form(facts)
         form.addRow(self._caption(self.tr("&Password:"), self.field), self.field)
         if self._is_new:
             form.addRow(self._caption(self.tr("Once &more:"), self.again), self.again)
@@ -277,6 +216,19 @@ class PasswordWindow(QDialog):
         self.again.setVisible(self._is_new)
         self.strength.setVisible(self._is_new)
         return form
+
+    def _describe(self, program: WaitingProgram) -> list[tuple[str, str]]:
+        """Return what is known of a program that waits, then what it only claims."""
+        facts = [(self.tr("Wanted by:"), program.executable or self.tr("unknown program"))]
+        if program.flatpak:
+            vouched = program.flatpak != UNKNOWN_SANDBOX
+            flatpak = program.flatpak if vouched else self.tr("(nobody vouches for it)")
+            facts.append((self.tr("Flatpak:"), flatpak))
+        if program.application:
+            facts.append((self.tr("For application:"), program.application))
+        else:
+            facts.append((self.tr("Calls itself:"), program.appid or self.tr("(gives no name)")))
+        return facts
 
     @staticmethod
     def _caption(text: str, field: QLineEdit) -> QLabel:
@@ -292,35 +244,26 @@ class PasswordWindow(QDialog):
             Purpose.MOVE: self.tr("&Open and Move"),
         }
         box = QDialogButtonBox()
-        self._dress(self.go_on, words[self._question.purpose], "", "dialog-ok")
+        for button in (self.go_on, self.without, self.later):
+            button.setAutoDefault(False)
+        dress(self.go_on, words[self._question.purpose], theme="dialog-ok")
         self.go_on.setDefault(True)
         self.go_on.clicked.connect(self._accept)
         box.addButton(self.go_on, role.AcceptRole)
         if self._question.may_start_without:
-            self._dress(
+            dress(
                 self.without,
                 self.tr("&Start Without It"),
                 self.tr("Programs find the wallet without what the file holds, and may begin anew"),
-                "",
             )
-            self.without.clicked.connect(lambda: self._answer(DECISION, START_WITHOUT))
+            self.without.clicked.connect(lambda: self.answer(DECISION, START_WITHOUT))
             box.addButton(self.without, role.DestructiveRole)
-        self._dress(
+        dress(
             self.later,
             self.tr("&Later"),
             self.tr("The program is told that the wallet cannot be opened now"),
-            "dialog-cancel",
+            theme="dialog-cancel",
         )
         self.later.clicked.connect(self.reject)
         box.addButton(self.later, role.RejectRole)
         return box
-
-    @staticmethod
-    def _dress(button: QPushButton, text: str, explanation: str, theme: str) -> None:
-        button.setText(text)
-        button.setToolTip(explanation)
-        button.setAccessibleName(text.replace("&", ""))
-        button.setAccessibleDescription(explanation)
-        button.setAutoDefault(False)
-        if theme:
-            decorate(button, theme)

@@ -52,7 +52,7 @@ class AccessRules:
 
         ``known`` says that the application has a hold on the wallet: then nobody is asked. That
         the wallet has just been unlocked is no reason. Providers unlock it without a person where
-        they know the password, and a person who typed it was not told for which program.
+        they know the password, and a person who typed it may not have been told of this program.
         """
         if known or not self._settings.prompt_on_open:
             return True

@@ -76,7 +76,7 @@ class Admission:
     async def unlock_or_create(self, wallet: WalletName, window_id: int) -> None:
         """Open a closed wallet, whose provider may ask for its password; opens at once share that.
 
-        Whatever a person is asked meanwhile names no program, so it says of none that it may in.
+        Whoever answers what is asked meanwhile has let no program in: others may join unnamed.
         """
         if not wallet:
             raise InvalidNameError("a wallet needs a name")

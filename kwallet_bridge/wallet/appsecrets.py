@@ -20,6 +20,7 @@ from kwallet_bridge.errors import AccessDeniedError, StoreError
 from kwallet_bridge.model import AppId, Entry, EntryType, FolderName, Handle, Key, WalletName
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.shared import SharedRun, join_or_start
+from kwallet_bridge.wallet.waiting import Waiter
 
 if TYPE_CHECKING:
     from kwallet_bridge.store.wallets import Store
@@ -36,9 +37,7 @@ class WalletOpener(Protocol):
     async def network_wallet(self, caller: str, /) -> str:
         """Return the name of the wallet for network passwords."""
 
-    async def open(
-        self, caller: str, /, *, wallet: WalletName, window_id: int, appid: AppId
-    ) -> int:
+    async def open_for(self, waiter: Waiter, /, *, wallet: WalletName) -> int:
         """Open a wallet, prompting if needed; -1 on failure."""
 
     async def close_handle(
@@ -70,7 +69,8 @@ class ApplicationSecrets:
 
     async def _find_or_make(self, application: str, caller: str) -> Secret:
         wallet = WalletName(await self._service.network_wallet(caller))
-        handle = await self._service.open(caller, wallet=wallet, window_id=0, appid=APPID)
+        waiter = Waiter(caller, APPID, application)
+        handle = await self._service.open_for(waiter, wallet=wallet)
         if handle < 0:
             raise AccessDeniedError("the wallet that keeps applications' secrets is not open")
         try:

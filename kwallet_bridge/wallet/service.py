@@ -29,6 +29,7 @@ from kwallet_bridge.wallet.openings import Background, Openings
 from kwallet_bridge.wallet.questions import OrderlyAsker, Questions
 from kwallet_bridge.wallet.quota import Quota
 from kwallet_bridge.wallet.state import UNWATCHED, OpenWallets
+from kwallet_bridge.wallet.waiting import Waiter, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -88,6 +89,7 @@ class WalletService:
         self._tell = tell
         self._read_settings = read_settings
         self._reading = asyncio.Lock()
+        self.waiting = Waiting()
         self._questions = Questions()
         self._asker = OrderlyAsker(asker, self._questions) if asker is not None else None
         self._openings = Openings(self._loop, quota or Quota())
@@ -120,11 +122,15 @@ class WalletService:
 
     async def open(self, caller: str, *, wallet: WalletName, window_id: int, appid: AppId) -> int:
         """Open a wallet, prompting if needed, and answer when it is open; -1 on failure."""
+        return await self.open_for(Waiter(caller, appid), wallet=wallet, window_id=window_id)
+
+    async def open_for(self, waiter: Waiter, *, wallet: WalletName, window_id: int = 0) -> int:
+        """Open a wallet as :meth:`open` does, for whom ``waiter`` says."""
         if not self.settings.enabled:
             return FAILED
         transaction = self._openings.draw()
         return await self._transact(
-            transaction, caller, wallet=wallet, window_id=window_id, appid=appid, service=UNWATCHED
+            transaction, waiter, wallet=wallet, window_id=window_id, service=UNWATCHED
         )
 
     async def open_async(
@@ -145,10 +151,9 @@ class WalletService:
             caller,
             self._transact(
                 transaction,
-                caller,
+                Waiter(caller, appid),
                 wallet=wallet,
                 window_id=window_id,
-                appid=appid,
                 service=caller if handle_session else UNWATCHED,
                 answered=True,
             ),
@@ -176,19 +181,19 @@ class WalletService:
     async def _transact(  # noqa: PLR0913  an open has that many parts
         self,
         transaction: int,
-        caller: str,
+        waiter: Waiter,
         *,
         wallet: WalletName,
         window_id: int,
-        appid: AppId,
         service: str,
         answered: bool = False,
     ) -> Handle:
         handle = NO_HANDLE
+        caller, appid = waiter.caller, waiter.appid
         started = self._loop.time()
         try:
             with self._questions.on_behalf(caller):
-                opened = await self._open(wallet, window_id, appid, caller)
+                opened = await self._open(wallet, window_id, waiter)
             await self._arrival.note_served()
             opened.holds.append((appid, service))
             opened.references += 1
@@ -204,9 +209,8 @@ class WalletService:
         self._tell(events.WalletAsyncOpened(transaction, handle))
         return handle
 
-    async def _open(
-        self, wallet: WalletName, window_id: int, appid: AppId, caller: str
-    ) -> OpenWallet:
+    async def _open(self, wallet: WalletName, window_id: int, waiter: Waiter) -> OpenWallet:
+        caller, appid = waiter.caller, waiter.appid
         if self._access.denied(wallet, appid):
             raise AccessDeniedError("kwalletrc denies this application the wallet")
         await self._arrival.wait(self.settings.provider_wait)
@@ -217,14 +221,18 @@ class WalletService:
         await self._lacking.check(wallet)
         known = opened is not None and opened.is_held_by(appid)
         if opened is None:
-            await self._questions.ask(
-                caller, wallet, lambda: self._admission.unlock_or_create(wallet, window_id)
-            )
+            with self.waiting.noted(wallet, waiter):
+                await self._questions.ask(
+                    caller, wallet, lambda: self._admission.unlock_or_create(wallet, window_id)
+                )
         await self._admission.prepare(wallet)
         if not await self._access.allows(wallet, appid, caller, known=known):
             raise AccessDeniedError("the application was denied the wallet")
         # As a subject of its own: who unlocks has not decided about what the wallet lacks.
-        await self._questions.ask(caller, ("lacking", wallet), lambda: self._lacking.settle(wallet))
+        with self.waiting.noted(wallet, waiter):
+            await self._questions.ask(
+                caller, ("lacking", wallet), lambda: self._lacking.settle(wallet)
+            )
         # While a person was asked the wallet may have been closed, and opened anew.
         current = self._wallets.by_name(wallet)
         if current is None:
@@ -353,11 +361,12 @@ class WalletService:
             await self._arrival.wait(min(patience, LIST_PATIENCE))
         return sorted(await self._store.list_wallets(), key=lambda name: (name.casefold(), name))
 
-    async def delete_wallet(self, _: str, *, wallet: WalletName) -> int:
+    async def delete_wallet(self, caller: str, *, wallet: WalletName) -> int:
         """Delete a wallet, unlocking it if needed; -1 if there is none. Closes it by force."""
         try:
             if await self._store.wallet_state(wallet) is port.WalletState.LOCKED:
-                await self._store.unlock(wallet)
+                with self.waiting.noted(self._store.canonical(wallet), Waiter(caller, AppId(""))):
+                    await self._store.unlock(wallet)
             wallet = self._store.canonical(wallet)
             await self._store.delete_wallet(wallet)
         except WalletNotFoundError:

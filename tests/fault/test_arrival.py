@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +152,35 @@ def test_a_keyring_file_asks_in_a_window(bus: PrivateBus, windows: ScriptedDialo
         serial = _begin_open(client)
         windows.wait().answer("later")
         assert client.wait_reply(serial).value == -1
+
+
+def test_a_window_names_the_program_that_waits(bus: PrivateBus, windows: ScriptedDialogs) -> None:
+    """By the kernel's word, with the claim apart; to choose, to unlock, to move and to delete."""
+    this = [
+        {
+            "appid": APPID,
+            "executable": str(Path(sys.executable).resolve()),
+            "flatpak": "",
+            "application": "",
+        }
+    ]
+    with _serving_file(bus, windows) as bridge:
+        _, asked = _open_typing(bus, windows, "new password")
+        bridge.restart()
+        asked += _open_typing(bus, windows, "a slip", "new password")[1]
+        assert [(each["waiting"], each["more"]) for each in asked] == [(this, 0)] * 3
+        bridge.restart()
+        client = bus.client()
+        body = ["kdewallet"]
+        serial = client.send(client.service, client.object_path, KWALLET, "deleteWallet", "s", body)
+        shown = windows.wait()
+        assert shown.question["waiting"] == [this[0] | {"appid": ""}]
+        shown.answer("later")
+        client.wait_reply(serial)
+    place_wallet(bus.data, CONTENT)
+    with _serving(bus, windows):
+        _, asked = _open_typing(bus, windows, PASSWORD)
+        assert [(each["purpose"], each["waiting"]) for each in asked] == [("move", this)]
 
 
 def test_a_keyring_file_opens_at_login(bus: PrivateBus, windows: ScriptedDialogs) -> None:

@@ -157,21 +157,31 @@ def make_window(name: str, folder: Path, *, long: bool) -> QWidget:
 def make_password_window(name: str, *, long: bool) -> QWidget:
     """Make a window that asks for a password, with something typed."""
     from kwallet_bridge.gui.password import PasswordWindow  # noqa: PLC0415
-    from kwallet_bridge.question import PasswordQuestion, Purpose  # noqa: PLC0415
+    from kwallet_bridge.question import (  # noqa: PLC0415
+        UNKNOWN_SANDBOX,
+        PasswordQuestion,
+        Purpose,
+        WaitingProgram,
+    )
+
+    kmail = WaitingProgram("kmail", "/usr/bin/kmail")
+    akonadi = WaitingProgram("Akonadi", "/usr/bin/akonadi_imap_resource")
+    chromium = WaitingProgram("Chromium", "/usr/lib/chromium/chromium")
 
     questions = {
         "unlock": PasswordQuestion(
-            Purpose.UNLOCK, "kdewallet", "kmail", "/usr/bin/kmail", again=True
+            Purpose.UNLOCK, "kdewallet", (kmail, akonadi), again=True
         ),
         "choose": PasswordQuestion(Purpose.CREATE, "kdewallet", least=4),
         "move": PasswordQuestion(
-            Purpose.MOVE, "kdewallet", "chromium", "/usr/lib/chromium/chromium",
-            may_start_without=True,
+            Purpose.MOVE, "kdewallet", (chromium,), may_start_without=True
         ),
     }  # fmt: skip
     question = questions[name]
     if long:
-        question = replace(question, wallet=LONG, appid="\u202eevil <b>bold</b> " + LONG)
+        evil = WaitingProgram("\u202eevil <b>bold</b> " + LONG, "/opt/" + "a-deep-folder/" * 20)
+        waiting = (evil, kmail, WaitingProgram("", "", UNKNOWN_SANDBOX))
+        question = replace(question, wallet=LONG, waiting=waiting, more=12)
     window = PasswordWindow(question, answers=io.StringIO())
     window.show()
     if name == "choose":

@@ -14,14 +14,15 @@ from PyQt6.QtWidgets import QLineEdit
 from support.windows import check_controls, click, find_labels, mnemonics, press, wait_until
 
 from kwallet_bridge.gui.password import PasswordWindow
-from kwallet_bridge.question import PasswordQuestion, Purpose
+from kwallet_bridge.question import UNKNOWN_SANDBOX, PasswordQuestion, Purpose, WaitingProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.usefixtures("application")
 
-UNLOCK = PasswordQuestion(Purpose.UNLOCK, "kdewallet", "kmail", "/usr/bin/kmail")
+KMAIL = WaitingProgram("kmail", "/usr/bin/kmail")
+UNLOCK = PasswordQuestion(Purpose.UNLOCK, "kdewallet", (KMAIL,))
 CREATE = PasswordQuestion(Purpose.CREATE, "kdewallet", least=4)
 MOVE = PasswordQuestion(Purpose.MOVE, "kdewallet", may_start_without=True)
 
@@ -173,8 +174,37 @@ def test_it_can_be_used_without_a_mouse_and_without_eyes(asked: Asked) -> None:
 
 def test_foreign_names_are_shown_as_they_are() -> None:
     """Markup and letters that turn the text are no markup here."""
-    asked = Asked(PasswordQuestion(Purpose.UNLOCK, "<b>x</b>", "\u202eevil"))
+    asked = Asked(PasswordQuestion(Purpose.UNLOCK, "<b>x</b>", (WaitingProgram("\u202eevil"),)))
     labels = find_labels(asked.window)
     assert "<b>x</b>" in labels
     assert "\\u202eevil" in labels
+    asked.window.close()
+
+
+def test_each_program_that_waits_is_named_and_its_own_word_is_told_apart() -> None:
+    """What is known comes first; a claim is called one, also where it looks like a path."""
+    waiting = (
+        KMAIL,
+        WaitingProgram("/usr/bin/kmail", "/tmp/evil"),  # noqa: S108  nothing is there
+        WaitingProgram("", "", UNKNOWN_SANDBOX),
+        WaitingProgram("portal", "/usr/libexec/portal", application="org.example.App"),
+    )
+    asked = Asked(PasswordQuestion(Purpose.UNLOCK, "kdewallet", waiting, more=2))
+    labels = find_labels(asked.window)
+    facts = labels[labels.index("Wallet:") : labels.index("&Password:")]
+    # Another test may have left the English plurals installed.
+    assert facts.pop() in {"2 more caller(s)", "2 more callers"}
+    assert facts.pop() == "Besides:"
+    assert list(zip(facts[::2], facts[1::2], strict=True)) == [
+        ("Wallet:", "kdewallet"),
+        ("Wanted by:", "/usr/bin/kmail"),
+        ("Calls itself:", "kmail"),
+        ("Wanted by:", "/tmp/evil"),  # noqa: S108  as above
+        ("Calls itself:", "/usr/bin/kmail"),
+        ("Wanted by:", "unknown program"),
+        ("Flatpak:", "(nobody vouches for it)"),
+        ("Calls itself:", "(gives no name)"),
+        ("Wanted by:", "/usr/libexec/portal"),
+        ("For application:", "org.example.App"),
+    ]
     asked.window.close()

@@ -19,7 +19,7 @@ from kwallet_bridge.gui.offer import offer_texts
 from kwallet_bridge.gui.password import PasswordWindow
 from kwallet_bridge.gui.status import StatusWindow
 from kwallet_bridge.gui.wizard import MigrationAssistant
-from kwallet_bridge.question import PasswordQuestion, Purpose, Question
+from kwallet_bridge.question import PasswordQuestion, Purpose, Question, WaitingProgram
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +140,11 @@ def windows(folder: Path) -> Iterator[QWidget]:
     yield dialog
     dialog.close()
     for purpose in Purpose:
-        question = PasswordQuestion(purpose, "kdewallet", "kmail", least=4, may_start_without=True)
+        waiting = WaitingProgram("kmail", "/usr/bin/kmail", "org.kde.kmail")
+        asked_for = (waiting, WaitingProgram("", application="org.example.App"))
+        question = PasswordQuestion(
+            purpose, "kdewallet", asked_for, 2, least=4, may_start_without=True
+        )
         asking = PasswordWindow(question, answers=io.StringIO())
         asking.show()
         yield asking

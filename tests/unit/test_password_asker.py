@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOVE = PasswordQuestion(Purpose.MOVE, "kdewallet", may_start_without=True)
-UNLOCK = PasswordQuestion(Purpose.UNLOCK, "kdewallet", "kmail")
+UNLOCK = PasswordQuestion(Purpose.UNLOCK, "kdewallet")
 
 
 async def _environ() -> Mapping[str, str]:

@@ -5,10 +5,11 @@ import json
 
 import pytest
 
-from kwallet_bridge.question import PasswordQuestion, Purpose, Question
+from kwallet_bridge.question import PasswordQuestion, Purpose, Question, WaitingProgram
 
+PROGRAM = WaitingProgram("app", "/usr/bin/app", "flat", "org.app")
 QUESTION = PasswordQuestion(
-    Purpose.MOVE, "wäll\n", "app", "/usr/bin/app", again=True, least=4, may_start_without=True
+    Purpose.MOVE, "wäll\n", (PROGRAM,), 2, again=True, least=4, may_start_without=True
 )
 
 
@@ -29,7 +30,10 @@ def test_its_repr_has_no_name() -> None:
     ("field", "value"),
     [
         ("purpose", "guess"), ("purpose", None), ("wallet", 1), ("again", "yes"), ("least", "4"),
-        ("least", True), ("may_start_without", 1), ("appid", None), ("more", 1), ("type", "access"),
+        ("least", True), ("may_start_without", 1), ("appid", "app"), ("more", "2"),
+        ("waiting", None), ("waiting", 1), ("waiting", ["app"]), ("waiting", [{}]),
+        ("waiting", [{"appid": 1}]), ("waiting", [{"appid": "a", "pid": "1"}]),
+        ("unknown", 1), ("type", "access"),
     ],
 )  # fmt: skip
 def test_another_form_is_refused(field: str, value: object) -> None:

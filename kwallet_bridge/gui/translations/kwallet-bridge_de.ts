@@ -269,20 +269,15 @@
             <translation>Brieftasche:</translation>
         </message>
         <message>
-            <source>Wanted by:</source>
-            <translation>Gebraucht von:</translation>
+            <source>Besides:</source>
+            <translation>Außerdem:</translation>
         </message>
-        <message>
-            <source>(gives no name)</source>
-            <translation>(nennt keinen Namen)</translation>
-        </message>
-        <message>
-            <source>unknown program</source>
-            <translation>unbekanntes Programm</translation>
-        </message>
-        <message>
-            <source>Program:</source>
-            <translation>Programm:</translation>
+        <message numerus="yes">
+            <source>%n more caller(s)</source>
+            <translation>
+                <numerusform>%n weiterer Aufrufer</numerusform>
+                <numerusform>%n weitere Aufrufer</numerusform>
+            </translation>
         </message>
         <message>
             <source>&amp;Password:</source>
@@ -299,6 +294,34 @@
         <message>
             <source>Strength:</source>
             <translation>Stärke:</translation>
+        </message>
+        <message>
+            <source>Wanted by:</source>
+            <translation>Gebraucht von:</translation>
+        </message>
+        <message>
+            <source>unknown program</source>
+            <translation>unbekanntes Programm</translation>
+        </message>
+        <message>
+            <source>(nobody vouches for it)</source>
+            <translation>(niemand bürgt dafür)</translation>
+        </message>
+        <message>
+            <source>Flatpak:</source>
+            <translation>Flatpak:</translation>
+        </message>
+        <message>
+            <source>For application:</source>
+            <translation>Für die Anwendung:</translation>
+        </message>
+        <message>
+            <source>Calls itself:</source>
+            <translation>Nennt sich:</translation>
+        </message>
+        <message>
+            <source>(gives no name)</source>
+            <translation>(nennt keinen Namen)</translation>
         </message>
         <message>
             <source>&amp;Unlock</source>
@@ -713,12 +736,12 @@
             <translation>der Passwortspeicher würde diesen Wert ändern</translation>
         </message>
         <message>
-            <source>the password store refused it</source>
-            <translation>der Passwortspeicher hat es abgelehnt</translation>
-        </message>
-        <message>
             <source>the password store changed it</source>
             <translation>der Passwortspeicher hat es verändert</translation>
+        </message>
+        <message>
+            <source>the password store refused it</source>
+            <translation>der Passwortspeicher hat es abgelehnt</translation>
         </message>
         <message>
             <source>another program changed it meanwhile</source>

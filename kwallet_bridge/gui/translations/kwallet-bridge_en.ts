@@ -28,6 +28,13 @@
                 <numerusform>A password needs %n letters or more.</numerusform>
             </translation>
         </message>
+        <message numerus="yes">
+            <source>%n more caller(s)</source>
+            <translation>
+                <numerusform>%n more caller</numerusform>
+                <numerusform>%n more callers</numerusform>
+            </translation>
+        </message>
     </context>
     <context>
         <name>PlanPage</name>
