@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SCRIPT = runpy.run_path(str(ROOT / "scripts/keyring_page.py"), run_name="keyring_page")
 PINNED = ROOT / "tests/unit/public_keyring_api.txt"
+HEAD = """\
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""
 PROGRAM = """\
 import asyncio
 
@@ -56,10 +59,7 @@ asyncio.run(main())
 
 def signatures() -> str:
     """Write every public call on a line."""
-    lines = [
-        "# SPDX-License-Identifier: GPL-3.0-or-later",
-        f"version {'.'.join(map(str, keyring.API_VERSION))}",
-    ]
+    lines = [f"version {'.'.join(map(str, keyring.API_VERSION))}"]
     for module in (keyring, blocking):
         for name in module.__all__:
             value = getattr(module, name)
@@ -67,7 +67,7 @@ def signatures() -> str:
             if isinstance(value, type):
                 for member, found in SCRIPT["list_members"](value):
                     lines.append(f"  {SCRIPT['signature'](member, found)}")
-    return "\n".join(lines) + "\n"
+    return HEAD + "\n".join(lines) + "\n"
 
 
 def test_the_interface_is_the_pinned_one() -> None:
