@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -142,6 +143,25 @@ class PamLogin:
         return subprocess.run(
             argv, env=self._environment() | env, text=True, check=False, capture_output=True,
             user=UID, group=UID, extra_groups=[], cwd="/", timeout=60,
+        )  # fmt: skip
+
+    def live(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a module of this tree as the user who logged in, who is in passwd there.
+
+        It may read everything: the interpreter of whoever runs the tests can lie in a private home.
+        """
+        right = "+dac_read_search"
+        rights = ["--inh-caps", right, "--ambient-caps", right]
+        ids = ["--reuid", str(UID), "--regid", str(UID), "--clear-groups"]
+        script = SETUP.format(folder=self.folder)
+        return subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, "sh", "setpriv", *ids, *rights,
+             sys.executable, "-m", module, *arguments],
+            env=self._environment() | {
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+            },
+            text=True, check=False, capture_output=True, cwd="/", timeout=110,
         )  # fmt: skip
 
     def helpers(self) -> list[int]:
