@@ -15,7 +15,9 @@ from kwallet_bridge.cli.migrate import (
     report_jobs,
 )
 from kwallet_bridge.cli.passwords import PasswordSource
+from kwallet_bridge.cli.showing import MOVE_CUT_OFF
 from kwallet_bridge.cli.stores import SPEC_HELP, StoreOpener
+from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BridgeError, UsageError, WalletNotFoundError
 from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_records
 from kwallet_bridge.migrate.moving import ensure_apart, read_jobs, remove_copied
@@ -77,7 +79,12 @@ def _execute(args: argparse.Namespace) -> int:
     run = carry_out_jobs(args, make_dialogue(args), jobs, sources, opener=target)
     removed = None
     if args.move and not args.dry_run and (run is None or not run.is_open):
-        removed = _move(source, target, copied, run)
+        try:
+            removed = _move(source, target, copied, run)
+        except KeyboardInterrupt:
+            if not args.json:
+                say(MOVE_CUT_OFF)
+            raise
     return report_jobs(args, jobs, run, removed=removed)
 
 

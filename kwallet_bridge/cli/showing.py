@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.model import WalletName
 
 CUT_OFF = "The run {} was cut off; the same command goes on with it."
+MOVE_CUT_OFF = "A move was cut off; the same command goes on with it."
 _REASONS = {
     "unknown-type": "KWallet knows no such type; the wallet file still has it",
     "name-nul-or-surrogate": "no provider can hold this name",
@@ -76,6 +77,8 @@ def print_jobs(
         say(f"{source} was not read: {error}")
     if run is not None and run.is_open:
         say(CUT_OFF.format(run.id))
+    elif removed is not None and any(job.error for job in jobs):
+        say(f"{removed} removed from the source; the same command goes on with it")
     elif removed or (run is not None and run.state == MOVED):
         say(f"{removed} removed from the source; copy back to undo this")
     elif run is not None:

@@ -33,6 +33,7 @@ _DEEPEST = 4
 
 NO_BASE64 = "its value is no base64"
 NO_TEXT = "it has bytes that are no text in the file's encoding"
+KEY_TWICE = "a key in it stands there twice, with other values"
 OTHERWISE = "its value cannot be told from what stands in the file"
 
 
@@ -113,6 +114,12 @@ def _refuse(*_: object) -> None:
 
 class _BadEntryError(Exception):
     """What is wrong with one entry."""
+
+
+def _put_once(texts: dict[str, str], key: str, text: str) -> None:
+    """Take a key's text; of two that differ nobody can tell which is meant."""
+    if texts.setdefault(key, text) != text:
+        raise _BadEntryError(KEY_TWICE)
 
 
 @dataclass
@@ -212,11 +219,11 @@ class _Builder:
             case ["wallet", "folder", "map"]:
                 self._add(name, EntryType.MAP, encode_map(self._map))
             case ["wallet", "folder", "map", "mapentry"]:
-                self._map[name] = self._read_text()
+                _put_once(self._map, name, self._read_text())
             case ["wallet", "item", "secret"] if self._item:
                 self._item.secret = self._read_bytes()
             case ["wallet", "item", "attributes", "attribute"] if self._item:
-                self._item.attributes[name] = self._read_text()
+                _put_once(self._item.attributes, name, self._read_text())
             case ["wallet", "item"] if self._item:
                 if not element.why:
                     self._items.append(self._item)

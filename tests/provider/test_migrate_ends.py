@@ -333,6 +333,73 @@ def moved(stage: Stage, keyring: GnomeKeyring, end: End) -> None:
     assert (back.returncode, stage.entries()) == (0, NEW)
 
 
+def _move(stage: Stage) -> tuple[str, ...]:
+    """Migrate, and name the move of it all into a file."""
+    assert stage.migrate().returncode == 0
+    return "copy", "--move", "--from", "secret-service", *_file(stage)
+
+
+def _require_moved(stage: Stage, move: tuple[str, ...], *, left: int) -> None:
+    """Check that nothing was lost half way, and that the same command does the rest."""
+    assert (len(stage.entries()), stage.states()) == (left, ["finished", "moved"])
+    again = stage.run(*move)
+    assert again.returncode == 0, again.stdout
+    assert f"{left} removed from the source" in again.stdout
+    assert stage.entries() == {}
+    back = stage.run("copy", "--from", move[5], "--from-password-file", move[7])
+    assert (back.returncode, stage.entries()) == (0, NEW)
+
+
+def move_stopped(stage: Stage, fake: HostedFake, end: End) -> None:
+    """The source goes away before the second of two entries is removed."""
+    move = _move(stage)
+    fake.fail("Delete", Fault(), Fault(die="before"))
+    end.require(stage.run(*move))
+    fake.restart()
+    _require_moved(stage, move, left=1)
+
+
+def move_interrupted(stage: Stage, fake: HostedFake, end: End) -> None:
+    """A person presses Ctrl+C while the source does not answer."""
+    move = _move(stage)
+    asked = threading.Event()
+    fake.do(lambda provider: provider.when_called("Delete", 2, asked.set))
+    fake.fail("Delete", Fault(), Fault(silent=True, act=False))
+    child = stage.start(*move)
+    assert asked.wait(30)
+    child.send_signal(signal.SIGINT)
+    output, errors = child.communicate()
+    end.require(subprocess.CompletedProcess([], child.returncode, output, errors))
+    _require_moved(stage, move, left=1)
+
+
+def undoing_stopped(stage: Stage, fake: HostedFake, end: End) -> None:
+    """The provider goes away before the second of two entries is removed."""
+    stage.migrate()
+    fake.fail("Delete", Fault(), Fault(die="before"))
+    end.require(stage.run("migrate", "--undo", "last"))
+    fake.restart()
+    assert (len(stage.entries()), stage.states()) == (1, ["in part"])
+    assert stage.run("migrate", "--undo", "last").returncode == 0
+    assert (stage.states(), _items(fake)) == (["undone"], [])
+
+
+def confirming_stopped(stage: Stage, fake: HostedFake, end: End) -> None:
+    """The provider goes away before the second kept item is removed."""
+    stage.write("mail", "old")
+    stage.write("other", "old")
+    stage.migrate("--on-conflict", "replace")
+    kept = len(_items(fake)) - len(NEW)
+    fake.fail("Delete", Fault(), Fault(die="before"))
+    end.require(stage.run("migrate", "--confirm", "last"))
+    fake.restart()
+    assert (stage.entries(), stage.states()) == (NEW, ["finished"])
+    assert len(_items(fake)) == len(NEW) + kept - 1
+    assert stage.run("migrate", "--confirm", "last").returncode == 0
+    assert (stage.entries(), stage.states()) == (NEW, ["confirmed"])
+    assert len(_items(fake)) == len(NEW)
+
+
 def _file(stage: Stage, spec: str = "file:{}/a.keyring") -> tuple[str, ...]:
     """Name a keyring file and its password for the command line."""
     password = stage.bus.home / "password"
@@ -465,6 +532,10 @@ OVER_GNOME_KEYRING: dict[str, Callable[[Stage, GnomeKeyring, End], None]] = {
 OVER_STAND_IN: dict[str, Callable[[Stage, HostedFake, End], None]] = {
     "cut off": cut_off,
     "interrupted": interrupted,
+    "move stopped midway": move_stopped,
+    "move interrupted": move_interrupted,
+    "undoing stopped midway": undoing_stopped,
+    "confirming stopped midway": confirming_stopped,
     "verification failed": verification_failed,
     "nothing had been written": nothing_had_been_written,
 }

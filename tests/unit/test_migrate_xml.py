@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.paths import EXPORTS
 
 from kwallet_bridge.errors import KwlError, MalformedError
-from kwallet_bridge.migrate.xml import NO_BASE64, NO_TEXT, Export, Unread, read_export
+from kwallet_bridge.migrate.xml import KEY_TWICE, NO_BASE64, NO_TEXT, Export, Unread, read_export
 from kwallet_bridge.qtstream import encode_map, encode_string
 
 MODERN = """<?xml version="1.0" encoding="UTF-8"?>
@@ -160,6 +160,33 @@ BROKEN = b"""<?xml version="1.0" encoding="UTF-8"?>
  <item label="m"><secret>AA==</secret></item>
 </wallet>
 """
+
+
+def test_a_key_that_a_map_has_twice_is_said_with_its_line() -> None:
+    """Neither value is taken for the map's; a key that only says the same again does no harm."""
+    export = read_export(
+        b"""<?xml version="1.0" encoding="UTF-8"?>
+<wallet name="w"><folder name="f">
+<map name="other">
+<mapentry name="a">1</mapentry><mapentry name="b">x</mapentry><mapentry name="a">2</mapentry>
+</map>
+<map name="same"><mapentry name="a">1</mapentry><mapentry name="a">1</mapentry></map>
+<map name="next"><mapentry name="a">3</mapentry></map>
+</folder>
+<item label="l"><secret>AA==</secret><attributes>
+<attribute name="a">1</attribute><attribute name="a">2</attribute></attributes></item>
+</wallet>""",
+        fallback_name="x",
+    )
+    assert _flat(export) == {
+        "f": {"same": (3, encode_map({"a": "1"})), "next": (3, encode_map({"a": "3"}))}
+    }
+    assert export.items == ()
+    assert [(one.folder, one.key, one.line) for one in export.unread] == [
+        ("f", "other", 3),
+        (None, "l", 9),
+    ]
+    assert {one.why for one in export.unread} == {KEY_TWICE}
 
 
 def test_one_bad_entry_costs_one_entry() -> None:
