@@ -81,13 +81,19 @@ def _serve(args: argparse.Namespace) -> int:
     options = Options(
         store=args.store,
         names=tuple(args.name or BUS_NAMES),
-        file=FileOptions(password_file=args.store_password_file, ask=_ask),
+        file=FileOptions(password_file=args.store_password_file, ask=_ask, can_ask=_can_ask),
         access_dialog=(args.access_dialog,) if args.access_dialog else OWN_DIALOG,
         password_window=(args.password_window,) if args.password_window else OWN_WINDOW,
         secret_portal=args.secret_portal,
     )
     run(options)
     return 0
+
+
+def _can_ask() -> bool:
+    from kwallet_bridge.cli.passwords import can_ask_person  # noqa: PLC0415  rare
+
+    return can_ask_person()
 
 
 def _ask(request: KeyRequest, withdrawal: Withdrawal) -> Secret:

@@ -215,6 +215,23 @@ def _list_ways() -> Iterator[Callable[[Prompt, Withdrawal], Secret | None]]:
         yield _ask_by_pinentry
 
 
+def can_ask_person() -> bool:
+    """Return whether some way of asking a person for a password is there; asks nobody."""
+    has_way: dict[Callable[[Prompt, Withdrawal], Secret | None], Callable[[], bool]] = {
+        _ask_on_terminal: _has_terminal,
+        _ask_by_program: lambda: bool(os.environ.get("SSH_ASKPASS")),
+        _ask_by_pinentry: lambda: _find_pinentry() is not None,
+    }
+    return any(has_way[way]() for way in _list_ways())
+
+
+def _find_pinentry() -> str | None:
+    """Find a pinentry that can show something."""
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return None
+    return shutil.which("pinentry")
+
+
 def _ask_on_terminal(prompt: Prompt, withdrawal: Withdrawal) -> Secret | None:
     """Ask on the controlling terminal, whatever standard input is; None without one."""
     try:
@@ -269,8 +286,8 @@ def _ask_by_program(prompt: Prompt, withdrawal: Withdrawal) -> Secret | None:
 
 def _ask_by_pinentry(prompt: Prompt, withdrawal: Withdrawal) -> Secret | None:
     """Ask through pinentry's Assuan dialogue; None where it is missing or can show nothing."""
-    program = shutil.which("pinentry")
-    if program is None or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    program = _find_pinentry()
+    if program is None:
         return None
     commands = (
         f"SETTITLE kwallet-bridge\nSETDESC {quote(prompt.full)}\nSETPROMPT Password:\nGETPIN\n"

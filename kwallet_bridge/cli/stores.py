@@ -57,7 +57,12 @@ class RememberedPassword:
         """Whether asking again may bring another answer."""
         return self._source.asks_a_person
 
-    async def is_ready(self) -> bool:
+    @property
+    def answers_alone(self) -> bool:
+        """Whether no person is needed."""
+        return not self._source.asks_a_person
+
+    async def is_ready(self, request: KeyRequest) -> bool:  # noqa: ARG002  protocol
         """Tell that it may be had."""
         return True
 

@@ -341,6 +341,8 @@ async def serve(options: Options) -> None:
         options.file,
         label=label,
         window=passwords.ask_for_file,
+        can_show=passwords.can_ask,
+        has_display=screen.has_display,
         login_key=asking.login_key,
         bus_address=options.bus_address,
     )

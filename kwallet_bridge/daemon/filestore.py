@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,18 +75,29 @@ def key_source(environ: Mapping[str, str], options: FileOptions) -> KeySource:
         return credential
     if is_sandboxed(environ, options.root):
         return PortalPassword(lambda: BusConnection.connect(options.bus_address, unix_fds=True))
-    asked = AskedPassword(_in_window_first(options))
+    asked = AskedPassword(_in_window_first(options), can_ask=partial(_can_ask, options))
     if options.login_key is None:
         return asked
     salt = Path(environ.get("HOME") or Path.home()) / PAM_SALT
     return LoginPassword(asked, options.login_key, salt)
 
 
+def _skips_windows() -> bool:
+    return os.environ.get("SSH_ASKPASS_REQUIRE") in {"force", "prefer"}
+
+
+async def _can_ask(options: FileOptions) -> bool:
+    """Tell whether a window can be shown, or else a person be asked as the command line does."""
+    if options.window is not None and not _skips_windows() and await options.can_show():
+        return True
+    return options.can_ask is not None and await asyncio.to_thread(options.can_ask)
+
+
 def _in_window_first(options: FileOptions) -> Callable[[KeyRequest], Awaitable[Secret | None]]:
     """Ask in a window where one can be shown, else as the command line does."""
     aside = in_own_thread(options.ask or _ask_nobody)
     window = options.window
-    if window is None or os.environ.get("SSH_ASKPASS_REQUIRE") in {"force", "prefer"}:
+    if window is None or _skips_windows():
         return aside
 
     async def ask(request: KeyRequest) -> Secret | None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import sys
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.daemon.screen import WindowUnavailableError
@@ -56,6 +58,12 @@ class PasswordAsker:
         """Have ``describe`` tell which programs wait for a wallet, and how many besides."""
         self._describe = describe
 
+    async def can_ask(self) -> bool:
+        """Return whether a window could be shown; shows none."""
+        if self._command is not OWN_WINDOW:
+            return True
+        return await self._screen.has_display() and await asyncio.to_thread(_has_toolkit)
+
     async def ask_for_file(self, request: KeyRequest) -> Secret | None:
         """Return the password of a keyring file; None if a person gives none.
 
@@ -96,3 +104,7 @@ class PasswordAsker:
                 return PasswordAnswer()
         decided = question.may_start_without and answer.get(DECISION) == START_WITHOUT
         return PasswordAnswer(start_without=decided)
+
+
+def _has_toolkit() -> bool:
+    return find_spec("PyQt6") is not None

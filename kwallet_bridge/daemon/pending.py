@@ -272,6 +272,11 @@ class PendingDecisions:
         self._put_off: set[object] = set()
         self._asking: dict[str, SharedRun[None]] = {}
 
+    async def may_serve(self) -> bool:
+        """Return whether the wallets' folder can be listed: else every open is refused."""
+        await self._wallets.refresh()
+        return self._wallets.readable
+
     async def check(self, wallet: WalletName) -> None:
         """Refuse a wallet that cannot be served whatever a person says, before anybody is asked."""
         await self._wallets.refresh()

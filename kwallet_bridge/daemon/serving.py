@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.daemon.choice import is_for
-from kwallet_bridge.errors import StateError, StoreUnavailableError
+from kwallet_bridge.errors import BridgeError, StateError, StoreUnavailableError
 from kwallet_bridge.secretservice.quirks import KEEP_WALLET_FILES
 from kwallet_bridge.statefile import Decision, MadeBy, State, StoreKind, update
 from kwallet_bridge.store.port import BackendGone
@@ -19,12 +19,16 @@ from kwallet_bridge.wire import store_status
 from kwallet_bridge.wire.store_status import StoreStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from kwallet_bridge.daemon.choice import Choice
     from kwallet_bridge.secretservice.backend import SecretServiceBackend
     from kwallet_bridge.store.entries import EntryStore
     from kwallet_bridge.store.port import BackendEvent
+
+_LOOK_SECONDS = 1.0
+"""How long a program that asks whether there is a wallet system waits for a provider."""
 
 _log = logging.getLogger(__name__)
 DECIDE = "kwallet-bridge store use"
@@ -132,10 +136,20 @@ class ProviderServing(Serving):
     """The Secret Service provider, which may be away."""
 
     def __init__(
-        self, store: EntryStore, backend: SecretServiceBackend, choice: Choice, state_path: Path
+        self,
+        store: EntryStore,
+        backend: SecretServiceBackend,
+        choice: Choice,
+        state_path: Path,
+        *,
+        has_display: Callable[[], Awaitable[bool]],
     ) -> None:
-        """Serve from ``store``, which is over ``backend``."""
+        """Serve from ``store``, which is over ``backend``.
+
+        ``has_display`` tells whether a person would see the provider's question.
+        """
         super().__init__(store, choice, state_path)
+        self._has_display = has_display
         self._backend = backend
         self._away_since = asyncio.get_running_loop().time()
         self._told = False
@@ -154,8 +168,26 @@ class ProviderServing(Serving):
 
     async def is_expected(self, patience: float) -> bool:
         """Tell whether the provider is there, can be started, or is still waited for."""
-        there = await self._backend.is_reachable() or self._rest(patience) > 0
-        return there and not await self.store.find_problem()
+        there = await self._backend.is_reachable()
+        if not there and self._rest(patience) <= 0:
+            return False
+        if await self.store.find_problem():
+            return False
+        return not self._backend.is_present or await self._can_open()
+
+    async def _can_open(self) -> bool:
+        """Tell whether an open may succeed; a provider that is slow to say is believed to serve."""
+        # Not asyncio.timeout: the first steps of a call run outside of any task.
+        look = asyncio.ensure_future(self._backend.can_open(self._has_display))
+        try:
+            await asyncio.wait({look}, timeout=_LOOK_SECONDS)
+            return look.result() if look.done() else True
+        except StoreUnavailableError:
+            return True  # it has just gone, and is waited for
+        except BridgeError:
+            return False
+        finally:
+            look.cancel()
 
     def _rest(self, patience: float) -> float:
         """Give the seconds left of the time in which a session's programs start."""

@@ -40,12 +40,18 @@ _DAEMON = "org.freedesktop.DBus"
 _DAEMON_PATH = "/org/freedesktop/DBus"
 
 
+async def _cannot() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class FileOptions:
     """What a keyring file needs to know besides its path.
 
     ``ask`` gets a password from a person, blocking until it is withdrawn; it gives None for "no".
     ``window`` does so in a window, and raises WindowUnavailableError where none can be shown.
+    ``can_show`` and ``can_ask`` tell whether these reach anybody, ``has_display`` whether another
+    program's window would.
     ``login_key`` opens a file whose password was kept under it.
     """
 
@@ -53,6 +59,9 @@ class FileOptions:
     ask: Callable[[KeyRequest, Withdrawal], Secret | None] | None = None
     label: str = field(default_factory=lambda: Settings().default_wallet)
     window: Callable[[KeyRequest], Awaitable[Secret | None]] | None = None
+    can_show: Callable[[], Awaitable[bool]] = _cannot
+    can_ask: Callable[[], bool] | None = None
+    has_display: Callable[[], Awaitable[bool]] = _cannot
     login_key: LoginKeySource | None = None
     bus_address: str | None = None
     root: Path = Path("/")
@@ -79,7 +88,9 @@ async def open_store(
         return NotServing(EntryStore(UnusableBackend(choice.problem)), choice, kept)
     may_start = choice.waits_for not in COME_BY_THEMSELVES
     backend = SecretServiceBackend(bus, may_start=may_start)
-    return ProviderServing(EntryStore(backend), backend, choice, kept)
+    return ProviderServing(
+        EntryStore(backend), backend, choice, kept, has_display=options.has_display
+    )
 
 
 async def _choose(

@@ -21,10 +21,11 @@ from kwallet_bridge.errors import (
     StoreIncompleteError,
     StorePasswordError,
     StoreRefusedError,
+    UsageError,
 )
 from kwallet_bridge.keyringfile import changes
 from kwallet_bridge.keyringfile.box import KeyringBox
-from kwallet_bridge.keyringfile.folder import SUFFIX, file_name, label_of, survey
+from kwallet_bridge.keyringfile.folder import SUFFIX, can_be_made, file_name, label_of, survey
 from kwallet_bridge.keyringfile.format import CONTENT_TYPE, PlainItem, open_item
 from kwallet_bridge.keyringfile.keys import LEAST_PASSWORD
 from kwallet_bridge.keyringfile.prompts import SharedPrompts
@@ -124,16 +125,33 @@ class KeyringFileBackend:
     # --- collections ----------------------------------------------------------------------------
 
     async def is_reachable(self) -> bool:
-        """Tell whether an open may succeed: the main file can be read, and a password be had."""
+        """Tell whether an open may succeed: the main file can be read, and a password be had.
+
+        A password that nobody need be asked for is tried.
+        """
         box = self._boxes.get(self._main)
         if box is not None and box.key is not None:
             return True
         try:
-            if self._main in await self._scan():
-                await self._box(self._main).require_readable()
-        except StoreError:
+            return await self._may_open()
+        except (StoreError, UsageError):
             return False
-        return await self._keys.is_ready()
+
+    async def _may_open(self) -> bool:
+        there = self._main in await self._scan()
+        request = KeyRequest(self._label, new=not there, path=self._path)
+        if there:
+            await self._box(self._main).require_readable()
+        elif not await asyncio.to_thread(can_be_made, self._path):
+            return False
+        if not await self._keys.is_ready(request):
+            return False
+        if not self._keys.answers_alone:
+            return True
+        password = await self._keys.read_password(request)
+        if password is None or not there:
+            return password is not None and len(password) >= LEAST_PASSWORD
+        return await self._box(self._main).is_opened_by(password)
 
     async def collections(self) -> Sequence[Collection]:
         """List the files.

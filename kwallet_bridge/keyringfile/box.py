@@ -92,6 +92,7 @@ class KeyringBox:
         self.key: CipherKey | None = None
         self._keyring = Keyring(new_header())
         self._stamp: Stamp | None = None
+        self._tried: tuple[Stamp, Secret, bool] | None = None
         self._watched = watched
         self._takes_notes = takes_notes
         self._trusted_until = 0.0
@@ -146,6 +147,16 @@ class KeyringBox:
             _LOG.warning(
                 "%d items of a keyring file cannot be read; they are kept", self.unreadable
             )
+
+    async def is_opened_by(self, password: Secret) -> bool:
+        """Return whether a password opens the file as it is now; the file stays locked.
+
+        Raises:
+            StoreError: The file cannot be read.
+        """
+        async with self._turn:
+            self._tried = await asyncio.to_thread(_try, self.path, password, self._tried)
+            return self._tried[2]
 
     async def lock(self) -> None:
         """Finish what was asked, then forget the key."""
@@ -414,6 +425,19 @@ def _unlock(
     if notes:
         _note_seen(path, keyring)
     return _Seen(keyring, touched, stamp, fits=True), key
+
+
+def _try(
+    given: Path, password: Secret, before: tuple[Stamp, Secret, bool] | None
+) -> tuple[Stamp, Secret, bool]:
+    """Tell whether a password opens the file; the same one is not tried on the same file twice."""
+    keyring, stamp = _read(file.behind_links(given))
+    if before is not None and before[0] == stamp and before[1] == password:
+        return before
+    key = CipherKey.derive(password, keyring.header)
+    keyring.hidden = find_hidden(key, keyring)
+    key.wipe()
+    return stamp, password, not _opens_nothing(keyring)
 
 
 def _opens_nothing(keyring: Keyring) -> bool:

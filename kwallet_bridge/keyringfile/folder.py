@@ -170,3 +170,11 @@ def _is_gnome_keyrings(folder: Path) -> bool:
     if (folder / "default").exists():
         return True
     return any(kind_of(path) is Kind.FOREIGN for path in folder.glob(f"*{SUFFIX}"))
+
+
+def can_be_made(path: Path) -> bool:
+    """Return whether a file that is not there could be made, with the folders it lies in."""
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

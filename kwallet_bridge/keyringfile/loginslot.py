@@ -131,6 +131,7 @@ class LoginPassword:
     """A keyring file's password out of its slot, else as another source gives it."""
 
     asks_person = True
+    answers_alone = False
 
     def __init__(self, asked: KeySource, login_key: LoginKeySource, wallet_salt: Path) -> None:
         """Ask ``asked`` where the login's key opens no slot."""
@@ -139,9 +140,17 @@ class LoginPassword:
         self._wallet_salt = wallet_salt
         self._spent: set[Path] = set()
 
-    async def is_ready(self) -> bool:
+    async def is_ready(self, request: KeyRequest) -> bool:
         """Return whether a password may be had, without asking anybody for it."""
-        return await self._asked.is_ready()
+        if await self._asked.is_ready(request):
+            return True
+        if request.path is None or request.new:
+            return False
+        return await self._open_slot(LoginSlot(request.path, self._wallet_salt)) is not None
+
+    async def _open_slot(self, slot: LoginSlot) -> Secret | None:
+        key = await self._login_key.read()
+        return None if key is None else await asyncio.to_thread(slot.read, key)
 
     async def read_password(self, request: KeyRequest) -> Secret | None:
         """Return the password that the login's key opens, or the one that a person gives.
@@ -153,8 +162,7 @@ class LoginPassword:
         slot = LoginSlot(request.path, self._wallet_salt)
         if not request.again:
             self._spent.discard(request.path)
-            key = await self._login_key.read()
-            found = None if key is None else await asyncio.to_thread(slot.read, key)
+            found = await self._open_slot(slot)
             if found is not None:
                 self._spent.add(request.path)
                 return found

@@ -62,12 +62,13 @@ class PortalPassword:
     """The application's own secret, kept for it by the desktop."""
 
     asks_person = False
+    answers_alone = False
 
     def __init__(self, connect: Callable[[], Awaitable[DescriptorBus]]) -> None:
         """Use a connection of its own for each request, made by ``connect``."""
         self._connect = connect
 
-    async def is_ready(self) -> bool:
+    async def is_ready(self, request: KeyRequest) -> bool:  # noqa: ARG002  protocol
         """Tell that the desktop may give it."""
         return True
 

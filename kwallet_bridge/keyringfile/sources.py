@@ -47,7 +47,11 @@ class KeySource(Protocol):
     def asks_person(self) -> bool:
         """Whether asking again may bring another answer."""
 
-    async def is_ready(self) -> bool:
+    @property
+    def answers_alone(self) -> bool:
+        """Whether a password is had without a person or another program, so it can be tried."""
+
+    async def is_ready(self, request: KeyRequest) -> bool:
         """Tell whether a password may be had, without asking anybody for it."""
 
     async def read_password(self, request: KeyRequest) -> Secret | None:
@@ -102,14 +106,21 @@ class AskedPassword:
     """A password that a person types, whenever a file is unlocked."""
 
     asks_person = True
+    answers_alone = False
 
-    def __init__(self, ask: Callable[[KeyRequest], Awaitable[Secret | None]]) -> None:
-        """Ask with ``ask``, which gives None for "no"."""
+    def __init__(
+        self,
+        ask: Callable[[KeyRequest], Awaitable[Secret | None]],
+        *,
+        can_ask: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """Ask with ``ask``, which gives None for "no", where ``can_ask`` says somebody may see it."""
         self._ask = ask
+        self._can_ask = can_ask
 
-    async def is_ready(self) -> bool:
-        """Tell that it may."""
-        return True
+    async def is_ready(self, request: KeyRequest) -> bool:  # noqa: ARG002  protocol
+        """Tell whether somebody can be asked."""
+        return await self._can_ask()
 
     async def read_password(self, request: KeyRequest) -> Secret | None:
         """Ask a person."""
@@ -120,12 +131,13 @@ class KnownPassword:
     """A password known from the start, as one asked for once at a terminal."""
 
     asks_person = False
+    answers_alone = True
 
     def __init__(self, password: Secret) -> None:
         """Give ``password`` to every request."""
         self._password = password
 
-    async def is_ready(self) -> bool:
+    async def is_ready(self, request: KeyRequest) -> bool:  # noqa: ARG002  protocol
         """Tell that it may."""
         return True
 
@@ -138,13 +150,14 @@ class FilePassword:
     """A password kept in a file; one line end there, LF or CR LF, is not part of it."""
 
     asks_person = False
+    answers_alone = True
 
     def __init__(self, path: Path, *, private: bool = True) -> None:
         """Read ``path`` at each request; if ``private``, only while nobody else may read it."""
         self.path = path
         self._private = private
 
-    async def is_ready(self) -> bool:
+    async def is_ready(self, request: KeyRequest) -> bool:  # noqa: ARG002  protocol
         """Tell whether the file can be used now."""
         try:
             await asyncio.to_thread(self._read)

@@ -22,7 +22,7 @@ from kwallet_bridge.secretservice.client import (
     next_look,
 )
 from kwallet_bridge.secretservice.link import ProviderLink
-from kwallet_bridge.secretservice.quirks import SAVE_LATE, UNKNOWN
+from kwallet_bridge.secretservice.quirks import PROMPTERS, SAVE_LATE, UNKNOWN
 from kwallet_bridge.secretservice.saving import wait_for_save
 from kwallet_bridge.secretservice.signals import resolve
 from kwallet_bridge.shared import join_or_start
@@ -149,6 +149,18 @@ class SecretServiceBackend:
     async def is_reachable(self) -> bool:
         """Tell whether a provider is on the bus or can be started, without starting it."""
         return self._link.current is not None or await self._link.can_start()
+
+    async def can_open(self, has_display: Callable[[], Awaitable[bool]]) -> bool:
+        """Tell whether a collection is unlocked, or somebody can be asked to unlock or make one.
+
+        True of a provider that shows windows of its own, or of which that is not known.
+        """
+        prompter = PROMPTERS.get((await self._provider()).kind)
+        if prompter is None or not all(box.locked for box in await self.collections()):
+            return True
+        return await self._link.is_owned(prompter) or (
+            await self._link.is_activatable(prompter) and await has_display()
+        )
 
     async def collections(self) -> Sequence[Collection]:
         """List the collections people made."""

@@ -92,12 +92,21 @@ class ProviderLink:
                 return True
             if self._failed or not self._may_start:
                 return False
-            (known,) = await self._bus.call(
-                names.DBUS, names.DBUS_PATH, names.DBUS, "ListActivatableNames"
-            )
+            return await self.is_activatable(self._name)
         except (BusError, StoreUnavailableError):
             return False
-        return isinstance(known, list) and self._name in known
+
+    async def is_activatable(self, name: str) -> bool:
+        """Tell whether the bus can start who has a name; starts nobody."""
+        return await self._lists("ListActivatableNames", name)
+
+    async def is_owned(self, name: str) -> bool:
+        """Tell whether somebody has a name."""
+        return await self._lists("ListNames", name)
+
+    async def _lists(self, member: str, name: str) -> bool:
+        (known,) = await self._bus.call(names.DBUS, names.DBUS_PATH, names.DBUS, member)
+        return isinstance(known, list) and name in known
 
     async def wait(self, seconds: float) -> None:
         """Return once a provider is there, at once if one is or can be started.

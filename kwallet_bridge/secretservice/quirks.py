@@ -93,5 +93,8 @@ KEEP_WALLET_FILES: Final = frozenset({"ksecretd"})
 SAVE_LATE: Final = frozenset({"ksecretd"})
 """Providers that lose what they were given when they end before they saved: see ``saving.py``."""
 
+PROMPTERS: Final[Mapping[str, str]] = {"gnome-keyring": "org.gnome.keyring.SystemPrompter"}
+"""Bus names of the programs that ask a person for a provider, which itself has no windows."""
+
 COME_BY_THEMSELVES: Final = frozenset({"keepassxc"})
 """Providers that no activation file starts: who is started in their stead takes their name."""

@@ -186,14 +186,24 @@ class Finder:
             return [ItemId(found) for found in error.found], error
 
     async def has_others(self, site: Site) -> bool:
-        """Return whether anybody but KWallet's programs keeps an item in the collection."""
+        """Return whether anybody but KWallet's programs keeps an item in the collection.
+
+        True too where that cannot be told, because something there cannot be read.
+        """
         found, gap = await self._search(site, {})
         if gap is not None:
             return True
         hits = dict.fromkeys(found)
         ours = (codec.ENTRY_SCHEMA, codec.MARKER_SCHEMA, MARK_SCHEMA)
         await self._search_away(site, hits, [{codec.SCHEMA: schema} for schema in ours])
-        infos = await self.read_items(site, hits)
+        try:
+            infos = await self.read_items(site, hits, unlock=False)
+        except StoreIncompleteError:
+            return True
+        except StoreLockedError:
+            # An item with a lock of its own; nobody is asked to open it so that it can be locked.
+            site.check()
+            return True
         return any(wallet_item_of(info) is None for info in infos.values())
 
     async def search(self, site: Site, attributes: Mapping[str, str]) -> Sequence[ItemId]:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 class Lacking(Protocol):
     """Has a person decide, if one can be asked, what becomes of what a wallet lacks."""
 
+    async def may_serve(self) -> bool:
+        """Return whether any wallet may be served at all."""
+
     async def check(self, wallet: WalletName) -> None:
         """Refuse, before anybody is asked anything, a wallet that cannot be served.
 
@@ -29,6 +32,10 @@ class Lacking(Protocol):
 
 class LackingNothing:
     """Where nothing can be lacking."""
+
+    async def may_serve(self) -> bool:
+        """Return that all may."""
+        return True
 
     async def check(self, wallet: WalletName) -> None:
         """Refuse nothing."""

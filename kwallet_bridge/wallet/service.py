@@ -115,10 +115,12 @@ class WalletService:
     # --- opening ---------------------------------------------------------------------------
 
     async def is_enabled(self, _: str) -> bool:
-        """Tell whether the wallet system is switched on and has a store to serve from."""
+        """Tell whether the wallet system is switched on and an open may succeed."""
         if not self.settings.enabled:
             return False
-        return await self._arrival.is_expected(self.settings.provider_wait)
+        if not await self._arrival.is_expected(self.settings.provider_wait):
+            return False
+        return await self._lacking.may_serve()
 
     async def open(self, caller: str, *, wallet: WalletName, window_id: int, appid: AppId) -> int:
         """Open a wallet, prompting if needed, and answer when it is open; -1 on failure."""

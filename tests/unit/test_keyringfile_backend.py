@@ -79,6 +79,11 @@ def backend_at(
     return _OPEN[-1]
 
 
+async def somebody() -> bool:
+    """Have a person be there."""
+    return True
+
+
 def answering(path: Path, answers: Sequence[Secret | None]) -> tuple[KeyringFileBackend, list[str]]:
     """Open a backend whose person gives these answers; gives also what was asked."""
     asked: list[str] = []
@@ -89,7 +94,7 @@ def answering(path: Path, answers: Sequence[Secret | None]) -> tuple[KeyringFile
         asked.append(repr(request))
         return rest.pop(0)
 
-    return KeyringFileBackend(path, AskedPassword(ask)), asked
+    return KeyringFileBackend(path, AskedPassword(ask, can_ask=somebody)), asked
 
 
 def new_item(folder: str, key: str, value: bytes) -> NewItem:
@@ -264,7 +269,7 @@ async def test_prompt_ends_with_the_last_caller(path: Path) -> None:
             left.set()
         return None
 
-    backend = KeyringFileBackend(path, AskedPassword(ask))
+    backend = KeyringFileBackend(path, AskedPassword(ask, can_ask=somebody))
     caller = asyncio.create_task(backend.unlock(MAIN))
     await waiting.wait()
     caller.cancel()
