@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, TypeVar
 
 from kwallet_bridge.errors import (
     ElsewhereError,
     StoreConflictError,
+    StoreDamagedError,
     StoreError,
     StoreIncompleteError,
     StoreLockedError,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.store.walletitems import WalletItem
     from kwallet_bridge.store.wallets import StoreEvent
 
+_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _ATTEMPTS = 3  # readings of an entry that another program replaces at the same time
 
@@ -193,11 +196,18 @@ class EntryStore:
             raise WalletNotFoundError("no wallet has this name")
         wanted = self._settings.lock_on_close
         if wanted is None and not box.locked:
-            wanted = not await self._finder.has_others(await self._site(wallet))
+            wanted = not await self._may_have_others(wallet)
         if not wanted:
             return
         with self._directory.changing_lock(box.id, locked=True):
             await self._backend.lock(box.id)
+
+    async def _may_have_others(self, wallet: WalletName) -> bool:
+        """Tell whether others keep items in a collection, or may: not all of it can be looked at."""
+        with contextlib.suppress(StoreIncompleteError, StoreDamagedError, ElsewhereError):
+            return await self._finder.has_others(await self._site(wallet))
+        _log.info("a closed wallet stays unlocked: nobody can tell whether others use it too")
+        return True
 
     async def delete_wallet(self, wallet: WalletName) -> None:
         """Delete a wallet, or, when others keep items in it too, only what is KWallet's."""

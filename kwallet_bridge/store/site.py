@@ -188,18 +188,16 @@ class Finder:
     async def has_others(self, site: Site) -> bool:
         """Return whether anybody but KWallet's programs keeps an item in the collection.
 
-        True too where that cannot be told, because something there cannot be read.
+        True too where single items are locked, for which nobody is asked.
+
+        Raises:
+            StoreIncompleteError: That cannot be told, because something there cannot be read.
         """
-        found, gap = await self._search(site, {})
-        if gap is not None:
-            return True
-        hits = dict.fromkeys(found)
+        hits = dict.fromkeys(await self.search(site, {}))
         ours = (codec.ENTRY_SCHEMA, codec.MARKER_SCHEMA, MARK_SCHEMA)
         await self._search_away(site, hits, [{codec.SCHEMA: schema} for schema in ours])
         try:
             infos = await self.read_items(site, hits, unlock=False)
-        except StoreIncompleteError:
-            return True
         except StoreLockedError:
             # An item with a lock of its own; nobody is asked to open it so that it can be locked.
             site.check()

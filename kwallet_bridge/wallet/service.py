@@ -15,6 +15,7 @@ from kwallet_bridge.errors import (
     AccessDeniedError,
     BridgeError,
     ElsewhereError,
+    StoreLockedError,
     WalletNotFoundError,
 )
 from kwallet_bridge.model import AppId, Handle, WalletName
@@ -366,11 +367,7 @@ class WalletService:
     async def delete_wallet(self, caller: str, *, wallet: WalletName) -> int:
         """Delete a wallet, unlocking it if needed; -1 if there is none. Closes it by force."""
         try:
-            if await self._store.wallet_state(wallet) is port.WalletState.LOCKED:
-                with self.waiting.noted(self._store.canonical(wallet), Waiter(caller, AppId(""))):
-                    await self._store.unlock(wallet)
-            wallet = self._store.canonical(wallet)
-            await self._store.delete_wallet(wallet)
+            wallet = await self._delete_in_store(wallet, caller)
         except WalletNotFoundError:
             return FAILED
         opened = self._wallets.by_name(wallet)
@@ -382,6 +379,18 @@ class WalletService:
         await self._forget(wallet)
         self._loop.call_soon(self._tell, events.WalletListDirty())
         return CLOSED
+
+    async def _delete_in_store(self, wallet: WalletName, caller: str) -> WalletName:
+        """Delete a wallet; what must not be deleted is refused before anybody is asked about it."""
+        name = self._store.canonical(wallet)
+        try:
+            await self._store.delete_wallet(name)
+        except StoreLockedError:
+            with self.waiting.noted(name, Waiter(caller, AppId(""))):
+                await self._store.unlock(wallet)
+            name = self._store.canonical(wallet)
+            await self._store.delete_wallet(name)
+        return name
 
     async def change_password(
         self, _: str, *, wallet: WalletName, window_id: int, appid: AppId

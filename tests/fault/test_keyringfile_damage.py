@@ -47,6 +47,7 @@ from kwallet_bridge.model import Entry, EntryType, FolderName, Key, WalletName
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.store import codec
 from kwallet_bridge.store.entries import EntryStore
+from kwallet_bridge.store.identity import Identity
 from kwallet_bridge.store.wallets import StoreSettings, WalletState
 
 if TYPE_CHECKING:
@@ -479,6 +480,22 @@ async def test_a_temporary_file_of_another_wallet_is_left_alone(path: Path) -> N
         await store.write(WALLET, FOLDER, Key("c"), stored(b"three"))
     assert theirs.exists()
     assert not left.exists()
+
+
+@pytest.mark.parametrize("damage", ["item", "head"])
+async def test_a_damaged_file_can_be_closed(
+    path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody can tell whether others use it too, so it stays unlocked, and the log says so."""
+    caplog.set_level("INFO")
+    async with opened(path) as store:
+        store.identify_with(Identity(path.with_name("state"), tell=lambda _: None))
+        await store.unlock(WALLET)
+        data = bytearray(path.read_bytes())
+        data[-40 if damage == "item" else 20] ^= 1
+        path.write_bytes(bytes(data))
+        await store.lock(WALLET)
+        assert "stays unlocked" in caplog.text
 
 
 # --- where it is -----------------------------------------------------------------------------------

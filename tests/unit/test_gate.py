@@ -99,6 +99,19 @@ async def world() -> AsyncIterator[World]:
     await made.served.store.close()
 
 
+async def test_deleting_what_is_pending_asks_nobody(world: World) -> None:
+    """It is refused before a locked wallet is unlocked for it."""
+    served = world.served
+    (box,) = await served.backend.collections()
+    served.backend.set_locked(box.id, locked=True)
+    with pytest.raises(ElsewhereError):
+        await served.service.delete_wallet("", wallet=WALLET)
+    assert await served.backend.is_locked(box.id)
+    world.record.names = []
+    assert await served.service.delete_wallet("", wallet=WALLET) == 0
+    assert not await served.backend.is_locked(box.id)
+
+
 TRUE = [
     ("has_folder", {"folder": KNOWN}),
     ("has_folder", {"folder": "Gone"}),
