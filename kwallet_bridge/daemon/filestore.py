@@ -24,7 +24,6 @@ from kwallet_bridge.keyringfile.sources import (
     find_credential,
     in_own_thread,
 )
-from kwallet_bridge.store.entries import EntryStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -44,21 +43,19 @@ async def open_file(
     *,
     for_oo7: bool = False,
     served: bool = False,
-) -> EntryStore:
+) -> KeyringFileBackend:
     """Open the keyring file at ``path``, as ``resolve_path`` gave it.
 
     ``for_oo7`` as oo7 writes it; ``served`` if it is known to have been there.
     """
     keys = await asyncio.to_thread(key_source, environ, options)
-    return EntryStore(
-        KeyringFileBackend(
-            path,
-            keys,
-            label=options.label,
-            files_content_type=for_oo7,
-            served=served,
-            opened=keys.note_opened if isinstance(keys, LoginPassword) else None,
-        )
+    return KeyringFileBackend(
+        path,
+        keys,
+        label=options.label,
+        files_content_type=for_oo7,
+        served=served,
+        opened=keys.note_opened if isinstance(keys, LoginPassword) else None,
     )
 
 

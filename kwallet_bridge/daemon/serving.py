@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.daemon.choice import is_for
+from kwallet_bridge.daemon.later import LaterBackend
 from kwallet_bridge.errors import BridgeError, StateError, StoreUnavailableError
 from kwallet_bridge.secretservice.quirks import KEEP_WALLET_FILES
 from kwallet_bridge.statefile import Decision, MadeBy, State, StoreKind, update
+from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.port import BackendGone
 from kwallet_bridge.wire import store_status
 from kwallet_bridge.wire.store_status import StoreStatus
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.daemon.choice import Choice
     from kwallet_bridge.secretservice.backend import SecretServiceBackend
-    from kwallet_bridge.store.entries import EntryStore
-    from kwallet_bridge.store.port import BackendEvent
+    from kwallet_bridge.store.port import BackendEvent, ItemBackend
 
 _LOOK_SECONDS = 1.0
 """How long a program that asks whether there is a wallet system waits for a provider."""
@@ -44,6 +45,14 @@ class Served:
     path: str = ""
     provider: str = ""
     for_oo7: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The backend that was chosen, and what puts the store over it to work."""
+
+    backend: ItemBackend
+    serve: Callable[[EntryStore], Serving]
 
 
 class Serving:
@@ -253,20 +262,66 @@ class ProviderServing(Serving):
         return Served(StoreKind.PROVIDER, made_by, provider=self._backend.provider_kind)
 
 
-class NotServing(Serving):
-    """No store at all: which one serves cannot be known, and is not guessed."""
+class LaterServing(Serving):
+    """No store yet: which one serves cannot be known, and is not guessed.
 
-    async def is_expected(self, patience: float) -> bool:  # noqa: ARG002  nobody is waited for
-        """Tell that no open can succeed."""
-        return False
+    Once a person has put that right the store serves, without a new start of the daemon.
+    """
 
-    async def wait(self, patience: float) -> None:  # noqa: ARG002  nobody is waited for
-        """Refuse.
+    def __init__(
+        self,
+        choice: Choice,
+        state_path: Path,
+        *,
+        open_chosen: Callable[[], Awaitable[Opened]],
+    ) -> None:
+        """Ask ``open_chosen`` until it gives a store; it raises StateError while none is known."""
+        self._backend = LaterBackend(self._find)
+        super().__init__(EntryStore(self._backend), choice, state_path)
+        self._open_chosen = open_chosen
+        self._serving: Serving | None = None
+        self._opened: ItemBackend | None = None
+        self._opening = asyncio.Lock()
+
+    async def _find(self) -> ItemBackend:
+        async with self._opening:
+            if self._opened is None:
+                opened = await self._open_chosen()
+                self._serving, self._opened = opened.serve(self.store), opened.backend
+                _log.warning("which store serves is known again")
+        return self._opened
+
+    async def _chosen(self) -> Serving:
+        """Return the store at work.
 
         Raises:
-            StateError: Always.
+            StateError: It is not known which one serves.
         """
-        raise StateError(self._choice.problem)
+        await self._backend.find()
+        if self._serving is None:
+            raise StateError(self._choice.problem)
+        return self._serving
+
+    @property
+    def keeps_wallet_files(self) -> bool:
+        """Whether KDE's wallet files are the very place where this store keeps its entries."""
+        return self._serving is not None and self._serving.keeps_wallet_files
+
+    async def is_expected(self, patience: float) -> bool:
+        """Tell whether an open may succeed."""
+        try:
+            serving = await self._chosen()
+        except StateError:
+            return False
+        return await serving.is_expected(patience)
+
+    async def wait(self, patience: float) -> None:
+        """Wait for the store.
+
+        Raises:
+            StateError: It is not known which one serves.
+        """
+        await (await self._chosen()).wait(patience)
 
     async def announce(self) -> None:
         """Tell the log that every open fails."""
@@ -275,11 +330,16 @@ class NotServing(Serving):
         )
 
     async def describe(self) -> StoreStatus:
-        """Tell what is wrong."""
-        return StoreStatus(problem=self._choice.problem)
+        """Tell which store serves and why, or what is wrong."""
+        try:
+            serving = await self._chosen()
+        except StateError as error:
+            return StoreStatus(problem=str(error))
+        return await serving.describe()
 
     async def note_served(self) -> None:
-        """Note nothing."""
+        """Keep that the store served."""
+        await (await self._chosen()).note_served()
 
 
 def note_served(state: State, served: Served, now: int) -> State:

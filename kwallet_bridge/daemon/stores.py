@@ -16,8 +16,7 @@ from kwallet_bridge.daemon.choice import (
     choose_store,
     named_store,
 )
-from kwallet_bridge.daemon.serving import NotServing, ProviderServing, Serving
-from kwallet_bridge.daemon.unusable import UnusableBackend
+from kwallet_bridge.daemon.serving import LaterServing, Opened, ProviderServing, Serving
 from kwallet_bridge.errors import JournalError, StateError
 from kwallet_bridge.keyringfile.sandbox import is_sandboxed
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
@@ -81,16 +80,24 @@ async def open_store(
     """
     options = options or FileOptions()
     kept = state_path(environ)
-    choice = await _choose(named_store(spec), kept, bus=bus, environ=environ, options=options)
-    if choice.kind is StoreKind.FILE:
-        return await _open_file(choice, kept, environ, options)
+    named = named_store(spec)
+
+    async def choose() -> Choice:
+        return await _choose(named, kept, bus=bus, environ=environ, options=options)
+
+    async def open_chosen(choice: Choice | None = None) -> Opened:
+        choice = choice or await choose()
+        if choice.kind is None:
+            raise StateError(choice.problem)
+        if choice.kind is StoreKind.FILE:
+            return await _open_file(choice, kept, environ, options)
+        return _open_provider(choice, kept, bus, options)
+
+    choice = await choose()
     if choice.kind is None:
-        return NotServing(EntryStore(UnusableBackend(choice.problem)), choice, kept)
-    may_start = choice.waits_for not in COME_BY_THEMSELVES
-    backend = SecretServiceBackend(bus, may_start=may_start)
-    return ProviderServing(
-        EntryStore(backend), backend, choice, kept, has_display=options.has_display
-    )
+        return LaterServing(choice, kept, open_chosen=open_chosen)
+    opened = await open_chosen(choice)
+    return opened.serve(EntryStore(opened.backend))
 
 
 async def _choose(
@@ -162,16 +169,25 @@ async def _serves_secrets(bus: Bus, environ: Mapping[str, str]) -> bool:
     return False
 
 
+def _open_provider(choice: Choice, kept: Path, bus: Bus, options: FileOptions) -> Opened:
+    backend = SecretServiceBackend(bus, may_start=choice.waits_for not in COME_BY_THEMSELVES)
+
+    def serve(store: EntryStore) -> Serving:
+        return ProviderServing(store, backend, choice, kept, has_display=options.has_display)
+
+    return Opened(backend, serve)
+
+
 async def _open_file(
     choice: Choice, kept: Path, environ: Mapping[str, str], options: FileOptions
-) -> Serving:
+) -> Opened:
     # Most daemons never need it: 1.5 MB and a tenth of the start.
     from kwallet_bridge.daemon.filestore import open_file  # noqa: PLC0415
     from kwallet_bridge.keyringfile.folder import resolve_path  # noqa: PLC0415
 
     path = await asyncio.to_thread(resolve_path, choice.path, environ)
     choice = replace(choice, path=str(path))
-    store = await open_file(
+    backend = await open_file(
         path, environ, options, for_oo7=choice.for_oo7, served=choice.served_before
     )
-    return Serving(store, choice, kept)
+    return Opened(backend, lambda store: Serving(store, choice, kept))

@@ -242,10 +242,11 @@ def test_the_daemon_starts_over_a_state_file_it_cannot_use(
         assert str(path) in status["problem"]
         with pytest.raises(FailedError):
             Chromium(client, asynchronous=False, meanwhile=lambda _: None).master_key()
-    assert path.read_text() == content
-    path.write_text(before)
-    with Bridge(bus, store="auto"), bus.client() as client:
+        assert path.read_text() == content
+        path.write_text(before)
+        assert client.ask("isEnabled").value is True
         assert read_key(client, client.open(appid="Chromium")) == OLD_KEY
+        assert ask_status(client)["state"] == "serving"
 
 
 @pytest.mark.parametrize("damaged", ["before the daemon", "while it runs"])
@@ -298,3 +299,25 @@ def test_a_state_folder_that_cannot_be_written_stops_nobody(
     with Bridge(bus, store="auto"), bus.client() as client:
         assert client.open() > 0
         assert "cannot be kept" in ask_status(client)["problem"]
+
+
+@pytest.mark.parametrize("repair", ["decided anew", "moved away"])
+def test_a_repaired_state_file_needs_no_new_daemon(
+    bus: PrivateBus, tmp_path: Path, repair: str
+) -> None:
+    """Once it is decided anew, or the file is out of the way, the running daemon serves."""
+    arguments = ("--store-password-file", str(write_password(tmp_path)))
+    with Bridge(bus, store="auto", arguments=arguments), bus.client() as client:
+        place = (client.open(appid="Chromium"), FOLDER, KEY)
+        client.ask("writePassword", "issss", *place, OLD_KEY, "Chromium")
+    path = state_path(bus.env)
+    path.write_text("{")
+    with Bridge(bus, store="auto", arguments=arguments), bus.client() as client:
+        assert client.ask("open", "sxs", "kdewallet", 0, "x").value == -1
+        path.rename(tmp_path / "damaged")
+        if repair == "decided anew":
+            decision = Decision(StoreKind.FILE, MadeBy.INSTALL, 1)
+            update(path, lambda state: replace(state, decision=decision))
+        assert read_key(client, client.open(appid="Chromium")) == OLD_KEY
+        assert ask_status(client)["kind"] == "file"
+    assert read_decision(bus).kind is StoreKind.FILE
