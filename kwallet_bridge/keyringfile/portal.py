@@ -54,6 +54,13 @@ class DescriptorBus(Protocol):
     async def subscribe(self, match: SignalMatch, listener: Callable[[Signal], None]) -> None:
         """Have ``listener`` told of matching signals."""
 
+    async def watch_name(self, name: str, listener: Callable[[str], None]) -> str:
+        """Tell ``listener`` each new owner of ``name``; give the present one."""
+
+    @property
+    def lost(self) -> asyncio.Future[None]:
+        """Done when the connection has ended."""
+
     def close(self) -> None:
         """End the connection."""
 
@@ -78,6 +85,7 @@ class PortalPassword:
         Raises:
             PasswordNeededError: The portal gave no secret.
             StoreTimeoutError: It took longer than any person.
+            StoreUnavailableError: It ended before it answered.
             BusError: There is no portal.
         """
         # Not asyncio.timeout: the first steps of a call run outside of any task.
@@ -119,9 +127,25 @@ async def _ask(bus: DescriptorBus, writer: int, request: KeyRequest) -> int:
     token = f"kwallet_bridge_{secrets.token_hex(8)}"
     sender = bus.unique_name.removeprefix(":").replace(".", "_")
     path = f"{_DESKTOP_PATH}/request/{sender}/{token}"
+    owner = ""
+
+    def give_up(_: object = None) -> None:
+        if not answered.done():
+            answered.set_exception(StoreUnavailableError("the Secret portal has ended"))
+            answered.exception()  # nobody has to look: the call may have failed as well
+
+    def change(new: str) -> None:
+        nonlocal owner
+        # One that is started by our call takes nothing from us.
+        if owner:
+            give_up()
+        owner = new
+
     await bus.subscribe(
         SignalMatch(sender=_DESKTOP, path=path, interface=_REQUEST, member="Response"), hear
     )
+    owner = await bus.watch_name(_DESKTOP, change)
+    bus.lost.add_done_callback(give_up)
     del request  # the portal shows nothing
     body = [0, {"handle_token": Variant("s", token)}]
     (handle,) = await bus.call_with_fds(

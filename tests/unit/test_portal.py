@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kwallet_bridge.bus.port import Signal
-from kwallet_bridge.errors import PasswordNeededError, StoreTimeoutError
+from kwallet_bridge.errors import PasswordNeededError, StoreTimeoutError, StoreUnavailableError
 from kwallet_bridge.keyringfile import portal
 from kwallet_bridge.keyringfile.portal import PortalPassword
 from kwallet_bridge.keyringfile.sources import KeyRequest
@@ -35,6 +35,14 @@ class StandInBus:
         self.hear: Callable[[Signal], None] = lambda _: None
         self.pipe = -1
         self.open = True
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.change: Callable[[str], None] = lambda _: None
+        self.called = asyncio.Event()
+
+    async def watch_name(self, _: str, listener: Callable[[str], None]) -> str:
+        """Keep the listener; the portal is there."""
+        self.change = listener
+        return ":1.2"
 
     async def subscribe(self, _: SignalMatch, listener: Callable[[Signal], None]) -> None:
         """Keep the listener."""
@@ -44,6 +52,7 @@ class StandInBus:
         """Take the pipe."""
         loop = asyncio.get_running_loop()
         self.pipe = os.dup(fds[0])
+        self.called.set()
         path = f"/org/freedesktop/portal/desktop/request/1_4/{_[5][1]['handle_token'].value}"
         if self.answers:
             answer = Signal("", path, "", "Response", "ua{sv}", [0, {}])
@@ -118,3 +127,30 @@ async def test_a_silent_portal_is_given_up(told: dict[str, bool]) -> None:
     async with asyncio.timeout(5):
         with pytest.raises(StoreTimeoutError):
             await read(StandInBus(**told))  # type: ignore[arg-type]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.usefixtures("descriptors")
+@pytest.mark.parametrize("heir", ["", ":1.9"])
+async def test_a_portal_that_ends_is_not_waited_for(heir: str) -> None:
+    """What was asked of a portal dies with it: neither silence nor its heir answers."""
+    bus = StandInBus(answers=False)
+    reading = asyncio.ensure_future(read(bus))
+    await bus.called.wait()
+    bus.change(heir)
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreUnavailableError):
+            await reading
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.usefixtures("descriptors")
+async def test_a_lost_bus_brings_no_answer() -> None:
+    """The connection's end ends the wait."""
+    bus = StandInBus(answers=False)
+    reading = asyncio.ensure_future(read(bus))
+    await bus.called.wait()
+    bus.lost.set_result(None)
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreUnavailableError):
+            await reading
