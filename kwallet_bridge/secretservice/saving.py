@@ -11,8 +11,6 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.errors import StoreTimeoutError
-from kwallet_bridge.kwl.folders import list_wallet_folders
-from kwallet_bridge.kwl.names import WALLET_SUFFIX, encode_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +26,10 @@ async def wait_for_save(label: str, since: float, *, patience: float = PATIENCE)
     Raises:
         StoreTimeoutError: It was not.
     """
+    # A daemon that waits for nobody's file does not load what reads wallet files.
+    from kwallet_bridge.kwl.folders import list_wallet_folders  # noqa: PLC0415
+    from kwallet_bridge.kwl.names import WALLET_SUFFIX, encode_name  # noqa: PLC0415
+
     places = [folder / (encode_name(label) + WALLET_SUFFIX) for folder in list_wallet_folders()]
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
