@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from support.paths import ROOT, VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _UP = re.compile(r"(?<![\w.*/])(?:[\w.~$@{}-]+/)*(?:\.\./)+[\w./*-]*")
 _UNTRACKED = {".git", ".venv", ".cache", "build", "dist", "__pycache__"}
@@ -156,7 +156,7 @@ def bare_clone(folder: Path) -> dict[str, str]:
         shutil.copy(ROOT / name, folder)
     path = folder / "path"
     path.mkdir()
-    for name in ("sh", "cat", "cksum", "dirname", "sort", "tr", "id"):
+    for name in ("sh", "cat", "cksum", "dirname", "sort", "tr", "id", "ln", "mkdir", "sleep"):
         (path / name).symlink_to(shutil.which(name) or name)
     with (folder / "pyproject.toml").open("rb") as project:
         stamp = subprocess.run(["cksum"], stdin=project, stdout=subprocess.PIPE, check=True).stdout
@@ -186,6 +186,29 @@ def test_unit_tests_are_run_without_any_debian_package(
     assert done.returncode == (0 if goes else 1)
     assert (f"python -m pytest -q {' '.join(words)}" in done.stdout) is goes
     assert ("Missing; the Debian packages" in done.stderr) is not goes
+
+
+def test_the_bare_run_sees_only_what_every_system_has(tmp_path: Path) -> None:
+    """Unit tests are also run without PyQt6, and where no program of a package is found."""
+    env = bare_clone(tmp_path)
+    bare = tmp_path / ".cache/bare"
+    shutil.copytree(tmp_path / ".venv", bare)
+    (bare / "bin/python").write_text('#!/bin/sh\necho "$PATH"\necho "$*"\necho "${SECRET-none}"\n')
+    done = subprocess.run(
+        [tmp_path / "dev", "test-bare"],
+        env=env | {"SECRET": "of the developer's"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    path, words, inherited = done.stdout.splitlines()
+    programs = {one.name for one in Path(path).iterdir()}
+    assert programs == {
+        "sh", "cat", "cksum", "dirname", "id", "ln", "mkdir", "sleep", "sort", "tr",
+    }  # fmt: skip
+    assert words.endswith(" tests/unit")
+    assert inherited == "none"
+    assert "./dev test-bare" in (ROOT / ".ci/run").read_text(encoding="utf-8")
 
 
 def test_a_word_has_one_meaning() -> None:
