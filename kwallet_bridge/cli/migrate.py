@@ -298,7 +298,7 @@ def _load(
         opener = StoreOpener(args.to, PasswordSource(args.to_password_file))
         return asyncio.run(load_unasked(os.environ, opener))
     if args.origin == RUNNING:
-        return asyncio.run(load_running(args.what)), []
+        return asyncio.run(load_running(args.what))
     loaded: list[Loaded] = []
     refused: list[tuple[str, BridgeError]] = []
     paths = _resolve(args.what)

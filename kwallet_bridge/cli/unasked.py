@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.bus.connection import BusConnection
 from kwallet_bridge.cli.sources import load_from
 from kwallet_bridge.config import read_settings
-from kwallet_bridge.errors import BridgeError, BusError, BusLostError, StoreUnavailableError
+from kwallet_bridge.errors import BridgeError, BusError, BusLostError
 from kwallet_bridge.migrate.journal import journal_path
 from kwallet_bridge.migrate.pending import find_pending, list_declined, same_store
 from kwallet_bridge.migrate.running import OWN_APPID, find_daemons
@@ -67,17 +67,13 @@ async def load_open(
             holders.setdefault(wallet, daemon)
     # Only now do the files tell what is pending: KDE's daemon saves seconds after a change.
     pending = await asyncio.to_thread(_list_movable, environ, opener.spec) if holders else ()
-    wanted = [one for one in pending if one.wallet in holders]
-    names = [one.wallet for one in wanted]
-    unlocked = await _list_unlocked(names, opener) if wanted else set()
-    for one in wanted:
-        wallet = one.wallet
+    wanted = [one.wallet for one in pending if one.wallet in holders]
+    unlocked = await _list_unlocked(wanted, opener) if wanted else set()
+    for wallet in wanted:
         if wallet not in unlocked:
             continue
         try:
-            loaded = await load_from(holders[wallet], wallet)
-            _require_whole(loaded, one)
-            found.append(loaded)
+            found.append(await load_from(holders[wallet], wallet))
         except BridgeError as error:
             refused.append((f"running:{wallet}", error))
     return found, refused
@@ -97,21 +93,6 @@ async def _save_open(
             if await daemon.is_open(wallet) and await daemon.save(wallet):
                 saved.append(wallet)
     return saved
-
-
-def _require_whole(loaded: Loaded, pending: PendingWallet) -> None:
-    """Refuse what lacks entries of the wallet file, which would then count as moved.
-
-    From Frameworks 6.14 on kwalletd6 has a Secret Service's wallet of that name, not the file's.
-    """
-    expected = pending.expectation
-    folders = {
-        folder.name: [entry.key for entry in folder.entries] for folder in loaded.wallet.folders
-    }
-    if expected.has_more_folders(folders) or any(
-        expected.has_more_keys(folder, keys) for folder, keys in folders.items()
-    ):
-        raise StoreUnavailableError("the running kwalletd lacks entries that the wallet file has")
 
 
 def _list_movable(environ: Mapping[str, str], destination: str) -> list[PendingWallet]:

@@ -16,8 +16,10 @@ from support.chromium import FOLDER, KEY, Chromium
 from support.client import KWALLET
 from support.installed import install_program
 from support.paths import ROOT
+from support.peers import PASSWORD as KWALLETD_PASSWORD
 from support.peers import SECRETS, GnomeKeyring, Kwalletd, TranslationLayer
 from support.private_bus import PrivateBus, end_process, private_bus
+from support.processes import wait_until
 from support.stand_in import write_stand_in
 from support.wallet_files import place_wallet
 
@@ -66,9 +68,9 @@ def _session(
             end_process(daemon.process)
 
 
-def _bridge(bus: PrivateBus, *words: str) -> subprocess.CompletedProcess[str]:
+def _bridge(bus: PrivateBus, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kwallet_bridge", *words]
-    return bus.run(command, env={"PYTHONPATH": str(ROOT)}, check=False)
+    return bus.run(command, stdin=stdin, env={"PYTHONPATH": str(ROOT)}, check=False)
 
 
 def _pending(bus: PrivateBus) -> list[bool]:
@@ -124,6 +126,24 @@ def test_what_would_be_a_question_is_left_alone(tmp_path: Path, why: str) -> Non
         done = _bridge(bus, *UNASKED)
         result = json.loads(done.stdout)
         assert (done.returncode, result["run"], result["wallets"]) == (0, None, []), done.stderr
+
+
+def test_a_declined_wallet_is_not_saved_for_a_migration(tmp_path: Path) -> None:
+    """To save makes another file, and so would void what somebody decided, by a dry run even."""
+    with _session(tmp_path) as bus:
+        client = bus.client()
+        client.ask("sync", "is", client.open(appid="test"), "test")
+        path = bus.data / "kwalletd/kdewallet.kwl"
+        synced = path.stat().st_mtime_ns
+        # Whatever was synced, kwalletd saves again some seconds after the last change.
+        wait_until(lambda: path.stat().st_mtime_ns != synced)
+        assert _bridge(bus, "migrate", "--start-without", "kdewallet").returncode == 0
+        assert _pending(bus) == [False]
+        for words in (["kdewallet", "--password-file", "-"], ["--from", "running"]):
+            done = _bridge(bus, "migrate", *words, "--dry-run", stdin=KWALLETD_PASSWORD)
+            assert done.returncode == 0, done.stderr
+            assert ("may not have saved" in done.stderr) is (words[0] == "kdewallet")
+            assert _pending(bus) == [False]
 
 
 class Interrupted(RunningDaemon):
@@ -187,7 +207,8 @@ def test_kwalletd6_is_read_as_well(tmp_path: Path, root: str) -> None:
 
 
 @pytest.mark.peers
-def test_a_kwalletd6_that_does_not_have_the_file_moves_nothing() -> None:
+@pytest.mark.parametrize("words", [UNASKED, ("migrate", "--from", "running", "Login", "--json")])
+def test_a_kwalletd6_that_does_not_have_the_file_moves_nothing(words: tuple[str, ...]) -> None:
     """KDE Frameworks 6.30 has the provider's wallet open: the file of that name is pending on."""
     with (
         private_bus(Path(os.environ["KWB_SID_ROOT"])) as bus,
@@ -204,7 +225,7 @@ def test_a_kwalletd6_that_does_not_have_the_file_moves_nothing() -> None:
         assert ask("writePassword", "issss", handle, "Own", "k", "v", "test") == 0
         place_wallet(bus.data, {FOLDER: {KEY: OLD_KEY}}, name="Login")
         assert ask("isOpen", "s", "Login") is True
-        result = json.loads(_bridge(bus, *UNASKED).stdout)
+        result = json.loads(_bridge(bus, *words).stdout)
         assert result["run"] is None
         assert [one["error"] for one in result["refused"]] == ["StoreUnavailableError"]
         assert _pending(bus) == [True]
