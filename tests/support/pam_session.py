@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 USER = "kwbtest"
-UID = 64999
+UID = 60_000 + os.getpid() % 5_000
+"""One of nobody's, and another than that of test runs beside this one, whose processes it keeps."""
 """A user id that nobody else on a machine has."""
 LOGIN_MASK = 0o027
 """The mask that the login has, which is nobody's default."""
