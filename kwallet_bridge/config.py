@@ -44,6 +44,8 @@ class Settings:
     """``[kwallet-bridge] Deny Without Dialog``, ours: what nobody can be asked about is denied."""
     provider_wait: float = 120.0
     """``[kwallet-bridge] Provider Wait``, ours: seconds that opens wait for a provider that is away."""
+    use_plasma_prompter: bool = True
+    """``[kwallet-bridge] Use Plasma Prompter``, ours: Plasma's own window may ask for a password."""
     auto_allow: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     auto_deny: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     api_enabled: bool = True
@@ -76,6 +78,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         lock_on_close=_read_choice(config, "Lock On Close"),
         deny_without_dialog=config.read_bool(OWN, "Deny Without Dialog", default=True),
         provider_wait=max(0, config.read_int(OWN, "Provider Wait", 120)),
+        use_plasma_prompter=config.read_bool(OWN, "Use Plasma Prompter", default=True),
         auto_allow=_read_lists(config, AUTO_ALLOW),
         auto_deny=_read_lists(config, AUTO_DENY),
         api_enabled=config.read_bool(WALLET, "apiEnabled", default=True),

@@ -28,6 +28,7 @@ from kwallet_bridge.daemon.moving import (
 from kwallet_bridge.daemon.notices import KeyringNotices
 from kwallet_bridge.daemon.passwords import OWN_WINDOW, PasswordAsker
 from kwallet_bridge.daemon.pending import PendingDecisions, PendingWallets
+from kwallet_bridge.daemon.plasma import PlasmaPrompter
 from kwallet_bridge.daemon.process import notify, trim_memory
 from kwallet_bridge.daemon.screen import Screen
 from kwallet_bridge.daemon.stores import FileOptions, given_password_file, open_store
@@ -156,6 +157,14 @@ class Daemon:
             self._service.waiting, identify=self._identify, canonical=store.canonical
         )
         asking.passwords.name_with(programs.describe)
+        if options.password_window is OWN_WINDOW:
+            asking.passwords.ask_first(
+                PlasmaPrompter(
+                    bus,
+                    environ=asking.screen.environ,
+                    is_wanted=lambda: self._service.settings.use_plasma_prompter,
+                )
+            )
         contents = Contents(store=store, wallets=wallets, tell=signals.tell, clock=loop.time)
         self._peers = peers = Peers(
             bus,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import sys
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -23,11 +24,14 @@ from kwallet_bridge.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from kwallet_bridge.daemon.plasma import PlasmaPrompter
     from kwallet_bridge.daemon.screen import Screen
     from kwallet_bridge.keyringfile.sources import KeyRequest
     from kwallet_bridge.question import WaitingProgram
 
 OWN_WINDOW: Final = (sys.executable, "-P", "-m", "kwallet_bridge", "gui", "password")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,22 @@ async def _name_nobody(_: str) -> tuple[tuple[WaitingProgram, ...], int]:
     return (), 0
 
 
+def _write_reason(question: PasswordQuestion) -> str:
+    """Say what Plasma's prompter does not: that the last answer was wrong, and who waits."""
+    names = [
+        f"{program.application} (by {program.executable})"
+        if program.application
+        else program.executable or "an unknown program"
+        for program in question.waiting
+    ]
+    if names and question.more:
+        names.append(f"{question.more} more")
+    said = ["This password did not open it. Please try again."] if question.again else []
+    if names:
+        said.append(f"Wanted by {', '.join(names)}.")
+    return " ".join(said)
+
+
 class PasswordAsker:
     """Asks one question after the other, each in a window of its own."""
 
@@ -49,6 +69,7 @@ class PasswordAsker:
         """Show windows of ``command`` on ``screen``."""
         self._screen = screen
         self._command = command
+        self._plasma: PlasmaPrompter | None = None
         self._describe: Callable[[str], Awaitable[tuple[tuple[WaitingProgram, ...], int]]]
         self._describe = _name_nobody
 
@@ -62,7 +83,13 @@ class PasswordAsker:
         """Return whether a window could be shown; shows none."""
         if self._command is not OWN_WINDOW:
             return True
-        return await self._screen.has_display() and await asyncio.to_thread(_has_toolkit)
+        if await self._screen.has_display() and await asyncio.to_thread(_has_toolkit):
+            return True
+        return self._plasma is not None and await self._plasma.is_available()
+
+    def ask_first(self, plasma: PlasmaPrompter) -> None:
+        """Have ``plasma`` ask where it serves as well as a window of ours."""
+        self._plasma = plasma
 
     async def ask_for_file(self, request: KeyRequest) -> Secret | None:
         """Return the password of a keyring file; None if a person gives none.
@@ -77,9 +104,9 @@ class PasswordAsker:
         question = PasswordQuestion(
             purpose, request.label, again=request.again, least=LEAST_PASSWORD
         )
-        return (await self.ask(question)).password
+        return (await self.ask(question, window_id=request.window_id)).password
 
-    async def ask(self, question: PasswordQuestion) -> PasswordAnswer:
+    async def ask(self, question: PasswordQuestion, *, window_id: str = "") -> PasswordAnswer:
         """Return the answer; a window that ends without one means "later".
 
         A caller that is cancelled withdraws the question.
@@ -87,6 +114,25 @@ class PasswordAsker:
         Raises:
             WindowUnavailableError: No window can be shown.
         """
+        # It has no second field for a new password, and no "start without it" for a wallet file.
+        if question.purpose is Purpose.UNLOCK and self._plasma is not None:
+            try:
+                return PasswordAnswer(await self._ask_plasma(self._plasma, question, window_id))
+            except WindowUnavailableError as error:
+                _log.info("our own window asks for a password: %s", error)
+        return await self._ask_ourselves(question)
+
+    async def _ask_plasma(
+        self, plasma: PlasmaPrompter, question: PasswordQuestion, window_id: str
+    ) -> Secret | None:
+        async with self._screen.turn:
+            if not await plasma.is_available():
+                raise WindowUnavailableError("Plasma's prompter is not there, or not wanted")
+            waiting, more = await self._describe(question.wallet)
+            reason = _write_reason(replace(question, waiting=waiting, more=more))
+            return await plasma.ask(question.wallet, reason=reason, window_id=window_id)
+
+    async def _ask_ourselves(self, question: PasswordQuestion) -> PasswordAnswer:
         # An offscreen platform would show our window to nobody, and wait.
         if self._command is OWN_WINDOW and not await self._screen.has_display():
             raise WindowUnavailableError("there is no display")

@@ -41,12 +41,13 @@ class Screen:
 
     def __init__(self, environ: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
         """Start windows in the environment that ``environ`` tells at that time."""
-        self._environ = environ
-        self._turn = asyncio.Lock()
+        self.environ = environ
+        self.turn = asyncio.Lock()
+        """Held by the question that is on the screen, whoever shows it."""
 
     async def has_display(self) -> bool:
         """Return whether there is a display that a person could see."""
-        environ = await self._environ()
+        environ = await self.environ()
         return any(environ.get(name) for name in DISPLAYS)
 
     async def ask(
@@ -62,13 +63,13 @@ class Screen:
         Raises:
             WindowUnavailableError: It ended before it could be seen, or said that it cannot be.
         """
-        async with self._turn:
+        async with self.turn:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command,
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
-                    env=await self._environ(),
+                    env=await self.environ(),
                 )
             except OSError as error:
                 reason = f"the dialog program cannot be started ({error.strerror})"

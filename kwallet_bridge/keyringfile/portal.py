@@ -12,6 +12,7 @@ import secrets
 from typing import TYPE_CHECKING, Protocol
 
 from kwallet_bridge.bus.port import SignalMatch, Variant
+from kwallet_bridge.descriptors import read_to_end
 from kwallet_bridge.errors import PasswordNeededError, StoreTimeoutError, StoreUnavailableError
 from kwallet_bridge.secret import Secret
 
@@ -158,27 +159,7 @@ async def _ask(bus: DescriptorBus, writer: int, request: KeyRequest) -> int:
 
 async def _read_secret(reader: int) -> Secret:
     """Read until the portal has closed its end."""
-    os.set_blocking(reader, False)
-    data = b""
-    while len(data) <= _SIZE:
-        try:
-            more = os.read(reader, _SIZE + 1)
-        except BlockingIOError:
-            await _wait_readable(reader)
-            continue
-        if not more:
-            break
-        data += more
+    data = await read_to_end(reader, _SIZE)
     if len(data) != _SIZE:
         raise PasswordNeededError("the Secret portal's password has not the agreed length")
     return Secret(data)
-
-
-async def _wait_readable(reader: int) -> None:
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(reader, readable.set)
-    try:
-        await readable.wait()
-    finally:
-        loop.remove_reader(reader)
