@@ -22,7 +22,7 @@ from kwallet_bridge.cli.sources import (
 from kwallet_bridge.cli.stores import SECRET_SERVICE, SPEC_HELP, StoreOpener
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.cli.unasked import load_unasked
-from kwallet_bridge.cli.wallets import find_wallets, start_without
+from kwallet_bridge.cli.wallets import start_without
 from kwallet_bridge.errors import BridgeError, UsageError
 from kwallet_bridge.migrate import report, wishes
 from kwallet_bridge.migrate.discover import find_wallet_files
@@ -30,10 +30,11 @@ from kwallet_bridge.migrate.journal import journal_path, open_journal, peek_reco
 from kwallet_bridge.migrate.model import Policy
 from kwallet_bridge.migrate.noting import forget_undone
 from kwallet_bridge.migrate.orders import Orders, carry_out
-from kwallet_bridge.migrate.pending import same_store
 from kwallet_bridge.migrate.run import Job
 from kwallet_bridge.migrate.undo import confirm_run, find_run, undo_run
+from kwallet_bridge.migrate.wallets import find_wallets
 from kwallet_bridge.model import WalletName
+from kwallet_bridge.session.decision import ask_running, served_store
 
 if TYPE_CHECKING:
     import argparse
@@ -127,7 +128,8 @@ def _refuse_one_stream_for_two(args: argparse.Namespace) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    for found in find_wallets(os.environ, is_served=lambda one: same_store(one, args.to)):
+    store = served_store(asyncio.run(ask_running()), os.environ).known_as(args.to)
+    for found in find_wallets(os.environ, store):
         if args.json:
             print(json.dumps(found.to_json()))
         else:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kwallet_bridge.bus.notifications import Notification
 from kwallet_bridge.cli.notification import DEFAULT, notify
-from kwallet_bridge.cli.wallets import count_unmoved
 from kwallet_bridge.errors import WindowError
 from kwallet_bridge.migrate.journal import journal_path
+from kwallet_bridge.migrate.wallets import count_unmoved
+from kwallet_bridge.session.decision import ask_running, served_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def offer() -> int:
     record = journal_path().with_name("offered")
     if record.exists():
         return 0
-    number = count_unmoved(os.environ)
+    number = count_unmoved(os.environ, served_store(asyncio.run(ask_running()), os.environ))
     if not number:
         return 0
     texts = load_texts().offer_texts(number)

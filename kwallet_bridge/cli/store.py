@@ -20,26 +20,23 @@ from kwallet_bridge.cli.keyrings import (
 from kwallet_bridge.cli.stores import SECRET_SERVICE, SPEC_HELP
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusLostError, UsageError
-from kwallet_bridge.session.census import find_owner
 from kwallet_bridge.session.decision import (
     WORDS,
-    ask_daemon,
     describe_kept,
     keep,
     read_kept,
+    read_status,
     read_word,
 )
 from kwallet_bridge.session.manifest import manifest_path
 from kwallet_bridge.session.takeover import Takeover
 from kwallet_bridge.statefile import MadeBy, StoreKind
-from kwallet_bridge.wire.generations import BUS_NAMES
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
     from kwallet_bridge.statefile import Decision
-    from kwallet_bridge.wire.store_status import StoreStatus
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +93,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.action == "use":
         asyncio.run(_use(read_word(args.store, os.environ, MadeBy.COMMAND_LINE), os.environ))
         return 0
-    status = asyncio.run(_read(os.environ))
+    status = asyncio.run(read_status(os.environ))
     if args.json:
         say(json.dumps({"type": "store"} | asdict(status)))
     else:
@@ -106,22 +103,9 @@ def execute(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _read(environ: Mapping[str, str]) -> StoreStatus:
-    """Ask the daemon; where none runs tell what is kept."""
-    try:
-        bus = await BusConnection.connect()
-    except BusLostError:
-        return describe_kept(read_kept(environ))
-    try:
-        told = await ask_daemon(bus, await find_owner(bus, BUS_NAMES[0]))
-    finally:
-        bus.close()
-    return told or describe_kept(read_kept(environ))
-
-
 async def _serving(environ: Mapping[str, str]) -> str:
     """Name the store that serves, as ``--to`` and ``--from`` do."""
-    status = await _read(environ)
+    status = await read_status(environ)
     kept = await asyncio.to_thread(read_kept, environ)
     if kept is not None and kept.kind.value == status.kind:
         return spec_of(kept)

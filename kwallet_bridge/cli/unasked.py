@@ -16,7 +16,7 @@ from kwallet_bridge.cli.sources import load_from
 from kwallet_bridge.config import read_settings
 from kwallet_bridge.errors import BridgeError, BusError, BusLostError
 from kwallet_bridge.migrate.journal import journal_path
-from kwallet_bridge.migrate.pending import find_pending, list_declined, same_store
+from kwallet_bridge.migrate.pending import ServedStore, find_pending, list_declined
 from kwallet_bridge.migrate.running import OWN_APPID, find_daemons
 from kwallet_bridge.statefile import state_path
 from kwallet_bridge.store.wallets import WalletState
@@ -100,7 +100,7 @@ def _list_movable(environ: Mapping[str, str], destination: str) -> list[PendingW
     found = find_pending(
         journal=journal_path(),
         state=state_path(environ),
-        is_served=lambda one: same_store(one, destination),
+        store=ServedStore(destination),
     )
     return [one for one in found.pending if not (one.undone or one.hides_names)]
 

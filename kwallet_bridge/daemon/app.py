@@ -361,7 +361,7 @@ async def serve(options: Options) -> None:
         os.environ,
         served=lambda: store.destination,
         bus_address=options.bus_address or os.environ.get("DBUS_SESSION_BUS_ADDRESS", ""),
-        own=lambda: serving.keeps_wallet_files,
+        provider=lambda: serving.provider_kind,
         changed=store.distrust,
     )
     await pending.refresh()

@@ -81,19 +81,19 @@ class PendingWallets:
         *,
         served: Callable[[], str],
         bus_address: str = "",
-        own: Callable[[], bool] = lambda: False,
+        provider: Callable[[], str] = lambda: "",
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """Know nothing before :meth:`refresh`.
 
         ``served`` names the store that serves as a migration's ``--to`` does, on the bus at
-        ``bus_address``. ``own`` says whether the files are that store's own.
+        ``bus_address``. ``provider`` tells which kind of provider that is, if it is one.
         ``changed`` is called when something else is pending than before.
         """
         self._environ = environ
         self._served = served
         self._bus_address = bus_address
-        self._own = own
+        self._provider = provider
         self._changed = changed
         self._lock = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
@@ -160,9 +160,8 @@ class PendingWallets:
             self._changed()
 
     async def _look(self, before: _Seen) -> _Seen:
-        if self._own():
-            return _Seen(("the store's own",))
-        work = partial(_look, before, self._environ, self._served(), self._bus_address)
+        served = (self._served(), self._provider(), self._bus_address)
+        work = partial(_look, before, self._environ, served)
         return await asyncio.get_running_loop().run_in_executor(None, work)
 
     # --- what the kernel tells ------------------------------------------------------------------
@@ -189,7 +188,7 @@ class PendingWallets:
         task.add_done_callback(self._tasks.discard)
 
 
-def _look(before: _Seen, environ: Mapping[str, str], served: str, bus_address: str) -> _Seen:
+def _look(before: _Seen, environ: Mapping[str, str], served: tuple[str, str, str]) -> _Seen:
     """Look at the files; blocking."""
     signature = _sign(environ, served, with_state=before.asks_state)
     if signature == before.signature and before.readable:
@@ -198,16 +197,14 @@ def _look(before: _Seen, environ: Mapping[str, str], served: str, bus_address: s
         return _Seen(signature)
     from kwallet_bridge.migrate.journal import journal_path  # noqa: PLC0415  as in _watch
     from kwallet_bridge.migrate.pending import (  # noqa: PLC0415
+        ServedStore,
         find_pending,
         pending_folder,
-        same_store,
     )
 
     try:
         found = find_pending(
-            journal=journal_path(),
-            state=state_path(environ),
-            is_served=lambda destination: same_store(destination, served, bus_address=bus_address),
+            journal=journal_path(), state=state_path(environ), store=ServedStore(*served)
         )
     except BridgeError as error:
         _log.warning("pending wallets cannot be looked for: %s", type(error).__name__)
@@ -222,7 +219,9 @@ def _look(before: _Seen, environ: Mapping[str, str], served: str, bus_address: s
     )
 
 
-def _sign(environ: Mapping[str, str], served: str, *, with_state: bool) -> tuple[object, ...]:
+def _sign(
+    environ: Mapping[str, str], served: tuple[str, str, str], *, with_state: bool
+) -> tuple[object, ...]:
     """Describe the files without reading them; empty if there is no wallet file."""
     from kwallet_bridge.kwl.folders import list_wallet_folders  # noqa: PLC0415  as in PendingWallets
     from kwallet_bridge.kwl.names import WALLET_SUFFIX  # noqa: PLC0415

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.daemon.choice import is_for
 from kwallet_bridge.daemon.later import LaterBackend
 from kwallet_bridge.errors import BridgeError, StateError, StoreUnavailableError
-from kwallet_bridge.secretservice.quirks import KEEP_WALLET_FILES
 from kwallet_bridge.statefile import Decision, MadeBy, State, StoreKind, update
 from kwallet_bridge.store.entries import EntryStore
 from kwallet_bridge.store.port import BackendGone
@@ -67,9 +66,9 @@ class Serving:
         self._unkept = ""
 
     @property
-    def keeps_wallet_files(self) -> bool:
-        """Whether KDE's wallet files are the very place where this store keeps its entries."""
-        return False
+    def provider_kind(self) -> str:
+        """Which kind of provider serves; "" for a file, and while nobody knows."""
+        return ""
 
     async def is_expected(self, patience: float) -> bool:  # noqa: ARG002  nobody is waited for
         """Tell whether an open may succeed."""
@@ -165,9 +164,9 @@ class ProviderServing(Serving):
         backend.subscribe(self._hear)
 
     @property
-    def keeps_wallet_files(self) -> bool:
-        """Whether the provider is KDE's own."""
-        return self._backend.provider_kind in KEEP_WALLET_FILES
+    def provider_kind(self) -> str:
+        """Which kind of provider is there."""
+        return self._backend.provider_kind
 
     def _hear(self, event: BackendEvent) -> None:
         if isinstance(event, BackendGone):
@@ -303,9 +302,9 @@ class LaterServing(Serving):
         return self._serving
 
     @property
-    def keeps_wallet_files(self) -> bool:
-        """Whether KDE's wallet files are the very place where this store keeps its entries."""
-        return self._serving is not None and self._serving.keeps_wallet_files
+    def provider_kind(self) -> str:
+        """Which kind of provider serves, once a store does."""
+        return "" if self._serving is None else self._serving.provider_kind
 
     async def is_expected(self, patience: float) -> bool:
         """Tell whether an open may succeed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
@@ -25,6 +25,7 @@ from kwallet_bridge.migrate.coverage import digest_content
 from kwallet_bridge.migrate.journal import RUNNING, UNDONE, Records, last_moves, peek_records
 from kwallet_bridge.migrate.model import Action
 from kwallet_bridge.regular import read_regular
+from kwallet_bridge.secretservice.quirks import KEEP_WALLET_FILES
 from kwallet_bridge.statefile import Declined, State, load
 from kwallet_bridge.store.expected import HiddenNames, NameDigests
 
@@ -123,8 +124,36 @@ def _plain_destination(spec: str, bus_address: str) -> str:
     return service if address and address == bus_address else spec
 
 
-def find_pending(*, journal: Path, state: Path, is_served: Callable[[str], bool]) -> Found:
-    """List what is pending for the stores whose destination ``is_served``.
+@dataclass(frozen=True, slots=True)
+class ServedStore:
+    """The store that wallet files are pending for, or not."""
+
+    destination: str | None = None
+    """As ``--to`` takes it; None for any: what was moved somewhere is not pending."""
+    provider: str = ""
+    """Which kind of provider it is; "" for a file, and where nobody knows."""
+    bus_address: str = field(default="", repr=False)
+    """Of the bus whose Secret Service is meant where none is named."""
+
+    @property
+    def keeps_wallet_files(self) -> bool:
+        """Whether KDE's wallet files are the very place where this store keeps its entries."""
+        return self.provider in KEEP_WALLET_FILES
+
+    def is_named(self, destination: str) -> bool:
+        """Tell whether a run's destination is this store."""
+        return self.destination is None or same_store(
+            destination, self.destination, bus_address=self.bus_address
+        )
+
+    def known_as(self, destination: str) -> ServedStore:
+        """Give the store ``destination``, with what is known of it where that is this one."""
+        is_this = self.destination is not None and self.is_named(destination)
+        return self if is_this else ServedStore(destination)
+
+
+def find_pending(*, journal: Path, state: Path, store: ServedStore) -> Found:
+    """List what is pending for a store; nothing where the files are the store's own.
 
     Without a journal that can be read no wallet counts as moved, and without a state file none as
     declined.
@@ -132,10 +161,12 @@ def find_pending(*, journal: Path, state: Path, is_served: Callable[[str], bool]
     Raises:
         FileUnreadableError: The wallets' folder cannot be listed.
     """
+    if store.keeps_wallet_files:
+        return Found()
     files = list_wallet_files(pending_folder())
     if not files:
         return Found()
-    known = _Knowledge(_read_records(journal), lambda: _read_state(state), is_served)
+    known = _Knowledge(_read_records(journal), lambda: _read_state(state), store.is_named)
     found = [known.look(path) for path in files]
     return Found(tuple(one for one in found if one is not None), known.asked_state)
 

@@ -81,7 +81,7 @@ class SecretServiceBackend:
     @property
     def destination(self) -> str:
         """Name the store as a migration's ``--to`` does."""
-        return "secret-service"
+        return names.SECRET_SERVICE
 
     @property
     def quirks(self) -> Quirks:

@@ -9,6 +9,8 @@ BUS_NAME: Final = "org.freedesktop.secrets"
 BUS_NAME_VARIABLE: Final = "SECRET_SERVICE_BUS_NAME"
 """libsecret takes another bus name from this environment variable, and so do we."""
 
+SECRET_SERVICE: Final = "secret-service"  # noqa: S105  how --to and --from name a provider
+
 ROOT: Final = "/org/freedesktop/secrets"
 COLLECTION_PREFIX: Final = "/org/freedesktop/secrets/collection/"
 ALIAS_PREFIX: Final = "/org/freedesktop/secrets/aliases/"

@@ -8,10 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kwallet_bridge.errors import BusError, UsageError
+from kwallet_bridge.bus.connection import BusConnection
+from kwallet_bridge.errors import BusError, BusLostError, StateError, UsageError
 from kwallet_bridge.keyringfile.folder import default_path
+from kwallet_bridge.migrate.pending import ServedStore
+from kwallet_bridge.secretservice.names import SECRET_SERVICE
+from kwallet_bridge.session.census import find_owner
 from kwallet_bridge.statefile import Decision, MadeBy, State, StoreKind, load, state_path, update
-from kwallet_bridge.wire.store_status import STATUS, STORE_INTERFACE, STORE_PATH, StoreStatus
+from kwallet_bridge.wire.generations import BUS_NAMES
+from kwallet_bridge.wire.store_status import (
+    FILE,
+    PROVIDER,
+    STATUS,
+    STORE_INTERFACE,
+    STORE_PATH,
+    StoreStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,3 +108,41 @@ async def ask_daemon(bus: Bus, owner: Owner | None) -> StoreStatus | None:
     except BusError:
         return None
     return StoreStatus.from_body(answer) if isinstance(answer, dict) else None
+
+
+async def ask_running() -> StoreStatus | None:
+    """Ask our daemon as :func:`ask_daemon` does; None too where none runs. Starts nothing."""
+    try:
+        bus = await BusConnection.connect()
+    except BusLostError:
+        return None
+    try:
+        return await ask_daemon(bus, await find_owner(bus, BUS_NAMES[0]))
+    finally:
+        bus.close()
+
+
+async def read_status(environ: Mapping[str, str]) -> StoreStatus:
+    """Return how it stands by the daemon's word, or by what is kept where none runs.
+
+    Raises:
+        StateError: No daemon runs, and the state file cannot be used.
+    """
+    return await ask_running() or describe_kept(read_kept(environ))
+
+
+def served_store(told: StoreStatus | None, environ: Mapping[str, str]) -> ServedStore:
+    """Return the store that wallet files are pending for; any while none is known.
+
+    ``told`` is the daemon's word; where none runs, what is kept counts.
+    """
+    try:
+        status = told or describe_kept(read_kept(environ))
+    except StateError:
+        return ServedStore()
+    address = environ.get("DBUS_SESSION_BUS_ADDRESS", "")
+    if status.kind == PROVIDER:
+        return ServedStore(SECRET_SERVICE, status.program, address)
+    if status.kind == FILE and status.path:
+        return ServedStore(f"file:{status.path}", bus_address=address)
+    return ServedStore()

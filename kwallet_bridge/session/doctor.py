@@ -15,7 +15,7 @@ from kwallet_bridge.session.census import (
     find_owner,
     list_activatable,
 )
-from kwallet_bridge.session.decision import ask_daemon
+from kwallet_bridge.session.decision import ask_daemon, served_store
 from kwallet_bridge.session.doctor_files import (
     check_portal,
     file_checks,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kwallet_bridge.bus.port import Bus
+    from kwallet_bridge.wire.store_status import StoreStatus
 
 SLOW: Final = 0.05
 """Seconds after which clients begin to look elsewhere (QtKeychain) or to stall (browsers)."""
@@ -43,7 +44,8 @@ CALL_TIMEOUT: Final = 5.0
 
 async def examine(bus: Bus | None, environ: Mapping[str, str]) -> list[Finding]:
     """Make every check; ``bus`` None means that there is none."""
-    findings = [*file_checks(environ), check_login_handover()]
+    findings: list[Finding] = []
+    told: StoreStatus | None = None
     if bus is None:
         seen = ("no session bus answers",)
         findings.append(Finding("session bus", Status.PROBLEM, seen, "log in to a desktop session"))
@@ -65,7 +67,8 @@ async def examine(bus: Bus | None, environ: Mapping[str, str]) -> list[Finding]:
         running = [owner for name in BUS_NAMES if (owner := owners[name])]
         kde = owners[KSECRETD] is not None or any(owner.is_kwalletd for owner in running)
         findings.append(check_portal(environ, kde_answers=kde))
-    return [redact(finding, environ) for finding in findings]
+    of_files = [*file_checks(environ, served_store(told, environ)), check_login_handover()]
+    return [redact(finding, environ) for finding in (*of_files, *findings)]
 
 
 def check_names(owners: Mapping[str, Owner | None], *, starter: str) -> Finding:

@@ -4,19 +4,15 @@
 from __future__ import annotations
 
 import configparser
-import contextlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.config import RC_NAME, read_settings
-from kwallet_bridge.errors import JournalError, SessionError, StateError
+from kwallet_bridge.errors import FileUnreadableError, JournalError, SessionError, StateError
 from kwallet_bridge.kconfig import config_home
-from kwallet_bridge.kwl.formats import SMALLEST_WALLET
-from kwallet_bridge.migrate.discover import list_old_folders
-from kwallet_bridge.migrate.journal import journal_path, last_moves, peek_runs
-from kwallet_bridge.migrate.pending import holds_entries
+from kwallet_bridge.migrate.wallets import find_wallets
 from kwallet_bridge.session.census import OUR_WORDS
 from kwallet_bridge.session.files import Places, plan_files
 from kwallet_bridge.session.findings import Finding, Status
@@ -28,7 +24,7 @@ from kwallet_bridge.wire.generations import BUS_NAMES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kwallet_bridge.migrate.journal import RunRecord
+    from kwallet_bridge.migrate.pending import ServedStore
 
 FLATPAK_ROOT: Final = Path("/var/lib/flatpak")
 SECRET_PORTAL: Final = "org.freedesktop.impl.portal.Secret"  # noqa: S105  an interface's name
@@ -37,11 +33,6 @@ SECRET_PORTAL: Final = "org.freedesktop.impl.portal.Secret"  # noqa: S105  an in
 def data_home(environ: Mapping[str, str]) -> Path:
     """Give the user's data directory."""
     return Path(environ.get("XDG_DATA_HOME") or Path(environ["HOME"]) / ".local/share")
-
-
-def state_home(environ: Mapping[str, str]) -> Path:
-    """Give the user's state directory."""
-    return Path(environ.get("XDG_STATE_HOME") or Path(environ["HOME"]) / ".local/state")
 
 
 def data_dirs(environ: Mapping[str, str]) -> list[Path]:
@@ -163,40 +154,32 @@ def _word(value: object) -> str:
     return "true" if value else "false"
 
 
-def check_wallet_files(environ: Mapping[str, str]) -> Finding:
-    """Count wallet files, and those never moved or changed since. Their names are private."""
+def check_wallet_files(environ: Mapping[str, str], store: ServedStore) -> Finding:
+    """Count wallet files, and those not moved into ``store``. Their names are private."""
     try:
-        moves = last_moves(peek_runs(journal_path(state_home(environ))))
-    except JournalError as error:
+        wallets = find_wallets(environ, store)
+    except (JournalError, FileUnreadableError) as error:
         return Finding(
             "wallet files", Status.PROBLEM, (str(error),), "kwallet-bridge migrate --list"
         )
-    seen: list[str] = []
-    unmoved = 0
-    for folder in (data_home(environ) / "kwalletd", *list_old_folders(environ)):
-        found = [path for path in folder.glob("*.kwl") if _size(path) >= SMALLEST_WALLET]
-        if not found:
-            continue
-        new = sum(not _is_moved(path, moves) and holds_entries(path) for path in found)
-        saltless = sum(not path.with_suffix(".salt").exists() for path in found)
+    seen = []
+    for folder in dict.fromkeys(Path(one.file).parent for one in wallets):
+        found = [one for one in wallets if Path(one.file).parent == folder]
+        saltless = sum(not Path(one.file).with_suffix(".salt").exists() for one in found)
         extra = len(list(folder.glob("*_attributes.json")))
-        unmoved += new
         seen.append(
-            f"{folder}: {len(found)} wallet files, {new} not moved or changed since, "
+            f"{folder}: {len(found)} wallet files, "
+            f"{sum(one.to_move for one in found)} not moved or changed since, "
             f"{saltless} without salt (old or damaged), "
             f"{extra} with Secret Service attributes beside them"
         )
-    if not unmoved:
+    if store.keeps_wallet_files and wallets:
+        seen.append(
+            f"{store.provider}, which serves, keeps its own entries in today's wallet files"
+        )
+    if not any(one.to_move for one in wallets):
         return Finding("wallet files", Status.OK, tuple(seen) or ("none",))
     return Finding("wallet files", Status.NOTE, tuple(seen), "kwallet-bridge migrate --dry-run")
-
-
-def _is_moved(path: Path, moves: Mapping[str, RunRecord]) -> bool:
-    run = moves.get(str(path.absolute()))
-    with contextlib.suppress(OSError):
-        # A kwalletd that came back may have written to it after it was moved.
-        return run is not None and int(path.stat().st_mtime) <= (run.ended or 0)
-    return False
 
 
 def check_flatpaks(environ: Mapping[str, str], *, system: Path = FLATPAK_ROOT) -> Finding:
@@ -282,13 +265,6 @@ def _read_section(path: Path, section: str) -> dict[str, str]:
         return {}
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def check_keyrings(environ: Mapping[str, str]) -> Finding:
     """See whether another keyring is in a wallet's place, and nobody has decided."""
     try:
@@ -304,14 +280,14 @@ def check_keyrings(environ: Mapping[str, str]) -> Finding:
     return Finding("keyrings", Status.PROBLEM, seen, "kwallet-bridge store copy")
 
 
-def file_checks(environ: Mapping[str, str]) -> Sequence[Finding]:
-    """Make every check that needs no bus."""
+def file_checks(environ: Mapping[str, str], store: ServedStore) -> Sequence[Finding]:
+    """Make every check that needs no bus; ``store`` is the one that serves."""
     return [
         check_session(environ),
         check_installation(environ),
         check_activation(environ),
         check_kwalletrc(environ),
-        check_wallet_files(environ),
+        check_wallet_files(environ, store),
         check_keyrings(environ),
         check_flatpaks(environ),
     ]

@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.installed import install_program
 from support.paths import ROOT
-from support.peers import KWALLETRC, Bridge, GnomeKeyring
+from support.peers import KWALLETRC, Bridge, GnomeKeyring, Ksecretd
 from support.private_bus import PrivateBus, ProcessEndedError, private_bus
+from support.processes import wait_until
 
+from kwallet_bridge.migrate.pending import holds_entries
 from kwallet_bridge.statefile import MadeBy, StoreKind, load, state_path
 from kwallet_bridge.wire.generations import BUS_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NO_WAIT = KWALLETRC + "[kwallet-bridge]\nProvider Wait=0\n"
 
@@ -102,6 +105,27 @@ def test_a_state_file_that_cannot_be_used_is_a_problem(bus: PrivateBus) -> None:
     assert with_daemon["status"] == "problem"
     assert with_daemon["next"].startswith("mv ")
     assert examine(bus)["store"] == with_daemon
+
+
+@pytest.mark.peers
+def test_nothing_that_ksecretd_keeps_is_to_be_moved() -> None:
+    """Its collections are the wallet files: no command calls them pending, with the daemon or not."""
+    root = Path(os.environ["KWB_SID_ROOT"])
+    with private_bus(root) as bus, Ksecretd(bus), Bridge(bus, store="auto") as bridge:
+        with bus.client() as client:
+            handle = client.open(appid="a")
+            written = client.ask("writePassword", "issss", handle, "F", "k", "v", "a")
+            assert written.value == 0
+        wallet = bus.data / "kwalletd/kdewallet.kwl"
+        wait_until(lambda: wallet.exists() and holds_entries(wallet))
+        assert read_status(bus)["program"] == "ksecretd"
+        for _ in range(2):
+            (listed,) = map(json.loads, run(bus, "migrate", "--list", "--json").splitlines())
+            assert not listed["pending"]
+            assert examine(bus)["wallet files"]["status"] == "ok"
+            bridge.stop()
+        to_file = run(bus, "migrate", "--list", "--json", "--to", f"file:{bus.home}/x.keyring")
+        assert json.loads(to_file)["pending"]
 
 
 def test_installing_with_a_store_decides(

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from support.wallet_files import place_wallet
 
+from kwallet_bridge.migrate.coverage import SourceFile
 from kwallet_bridge.migrate.journal import open_journal
+from kwallet_bridge.migrate.pending import ServedStore
 from kwallet_bridge.model import WalletName
 from kwallet_bridge.saving import replace_file
 from kwallet_bridge.session import doctor_files as checks
@@ -27,8 +29,11 @@ from kwallet_bridge.wire.generations import BUS_NAMES
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An empty home and an empty system."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("XDG_DATA_HOME", "XDG_STATE_HOME", "KDEHOME"):
+        monkeypatch.delenv(name, raising=False)
     return {
         "HOME": str(tmp_path / "home"),
         "USER": "alice",
@@ -133,16 +138,16 @@ def test_prompts_that_cannot_be_shown_are_told(
 
 
 def test_names_of_wallets_stay_private(environ: dict[str, str]) -> None:
-    """Wallet files are counted; no wallet's name is shown, stubs do not count."""
+    """Wallet files are counted, stubs too, for which programs get errors; no name is shown."""
     folder = Path(environ["HOME"]) / ".local/share/kwalletd"
     write(folder / "canary.kwl", "x" * 60)
     write(folder / "canary.salt", "x")
     write(folder / "canary2.kwl", "x" * 60)
     write(folder / "stub.kwl", "x" * 59)
     write(Path(environ["HOME"]) / ".config/kwalletrc", "[Auto Allow]\ncanary=a\n")
-    finding = checks.check_wallet_files(environ)
-    assert "2 wallet files, 2 not moved or changed since, 1 without salt" in finding.seen[0]
-    shown = "".join(each.format() for each in checks.file_checks(environ))
+    finding = checks.check_wallet_files(environ, ServedStore())
+    assert "3 wallet files, 3 not moved or changed since, 2 without salt" in finding.seen[0]
+    shown = "".join(each.format() for each in checks.file_checks(environ, ServedStore()))
     assert "canary" not in shown
 
 
@@ -150,28 +155,43 @@ def test_moved_wallets_are_no_news(environ: dict[str, str]) -> None:
     """A wallet that was moved is counted as news only when its file changed afterwards."""
     home = Path(environ["HOME"])
     path = home / ".local/share/kwalletd/canary.kwl"
-    write(path, "x" * 60)
+    place_wallet(home / ".local/share", {"F": {"k": "v"}}, name="canary")
     log = home / ".local/state/kwallet-bridge/migrations.jsonl"
     log.parent.mkdir(parents=True)
     with open_journal(log) as journal:
         run = journal.begin("provider", [str(path)])
-        assert checks.check_wallet_files(environ).next == "kwallet-bridge migrate --dry-run"
+        assert (
+            checks.check_wallet_files(environ, ServedStore()).next
+            == "kwallet-bridge migrate --dry-run"
+        )
+        file = SourceFile.describe(str(path), WalletName("canary"), path.read_bytes())
+        journal.note_covered("provider", run, [(file, ())])
         journal.end(run, "finished")
-        ended = run.ended
-    assert ended is not None
-    os.utime(path, (ended, ended))
     before = log.read_bytes()
-    finding = checks.check_wallet_files(environ)
+    finding = checks.check_wallet_files(environ, ServedStore())
     assert (finding.status, finding.next) == (Status.OK, "")
-    os.utime(path, (ended + 1, ended + 1))
-    assert checks.check_wallet_files(environ).status is Status.NOTE
+    place_wallet(home / ".local/share", {"F": {"k": "v", "new": "v"}}, name="canary")
+    assert checks.check_wallet_files(environ, ServedStore()).status is Status.NOTE
     assert log.read_bytes() == before
+
+
+def test_files_that_a_provider_keeps_its_own_entries_in_are_no_news(
+    environ: dict[str, str],
+) -> None:
+    """Ksecretd's collections are KDE's wallet files: nothing of them waits to be moved."""
+    place_wallet(Path(environ["HOME"]) / ".local/share", {"F": {"k": "v"}}, name="canary")
+    finding = checks.check_wallet_files(environ, ServedStore("secret-service", "ksecretd"))
+    assert (finding.status, finding.next) == (Status.OK, "")
+    assert "ksecretd, which serves, keeps its own entries" in finding.seen[-1]
+    assert "canary" not in finding.format()
+    finding = checks.check_wallet_files(environ, ServedStore("secret-service", "gnome-keyring"))
+    assert (finding.status, finding.next) == (Status.NOTE, "kwallet-bridge migrate --dry-run")
 
 
 def test_a_damaged_journal_is_a_problem(environ: dict[str, str]) -> None:
     """A journal that cannot be read is told, without its content."""
     write(Path(environ["HOME"]) / ".local/state/kwallet-bridge/migrations.jsonl", "canary\n")
-    finding = checks.check_wallet_files(environ)
+    finding = checks.check_wallet_files(environ, ServedStore())
     assert finding.status is Status.PROBLEM
     assert "canary" not in finding.format()
 

@@ -14,13 +14,20 @@ from support.services import APP, WALLET, Served, until
 from support.wallet_files import place_bytes, place_gpg_wallet, place_wallet
 
 from kwallet_bridge import qtstream
-from kwallet_bridge.cli.wallets import count_unmoved, find_wallets, start_without
+from kwallet_bridge.cli.wallets import start_without
 from kwallet_bridge.daemon.pending import Decision, PendingDecisions, PendingWallets
 from kwallet_bridge.errors import ElsewhereError, UsageError
 from kwallet_bridge.migrate.coverage import SourceFile
 from kwallet_bridge.migrate.journal import journal_path, open_journal
 from kwallet_bridge.migrate.model import Action, Kind, Place
-from kwallet_bridge.migrate.pending import Why, decline, find_pending, same_store
+from kwallet_bridge.migrate.pending import (
+    ServedStore,
+    Why,
+    decline,
+    find_pending,
+    same_store,
+)
+from kwallet_bridge.migrate.wallets import count_unmoved, find_wallets
 from kwallet_bridge.model import Entry, EntryType, FolderName, Handle, Key, WalletName
 from kwallet_bridge.secret import Secret
 from kwallet_bridge.statefile import state_path, update
@@ -50,7 +57,7 @@ def _pending(destination: str = MEMORY) -> Sequence[PendingWallet]:
     found = find_pending(
         journal=journal_path(),
         state=state_path(os.environ),
-        is_served=lambda one: one == destination,
+        store=ServedStore(destination),
     )
     return found.pending
 
@@ -515,20 +522,20 @@ async def test_half_a_value_is_no_value(data_home: Path) -> None:
 async def test_a_stores_own_files_wait_for_nothing(data_home: Path) -> None:
     """Where ksecretd serves, KDE's wallet files are what it keeps; another provider has them to get."""
     place_wallet(data_home, CONTENT)
-    own = True
+    kind = "ksecretd"
     changes: list[int] = []
     pending = PendingWallets(
         os.environ,
         served=lambda: MEMORY,
-        own=lambda: own,
+        provider=lambda: kind,
         changed=lambda: changes.append(len(pending.wallets())),
     )
     await pending.refresh()
     assert (pending.wallets(), pending.readable) == ((), True)
-    own = False
+    kind = "gnome-keyring"
     await pending.refresh()
     assert pending.wallets() == (WALLET,)
-    own = True
+    kind = "ksecretd"
     await pending.refresh()
     assert pending.wallets() == ()
     assert changes == [1, 0]
@@ -587,3 +594,21 @@ def test_what_is_offered_is_what_can_be_moved(data_home: Path, tmp_path: Path) -
     _move(path)
     start_without(os.environ, ["work"])
     assert count_unmoved(os.environ) == 1
+
+
+def test_a_stores_own_files_are_neither_listed_as_pending_nor_offered(
+    data_home: Path, tmp_path: Path
+) -> None:
+    """Where ksecretd serves only KDE 4's are to be moved: it has no collection of those."""
+    path = place_wallet(data_home, CONTENT)
+    own = ServedStore("secret-service", "ksecretd")
+    assert [one.pending for one in find_wallets(os.environ, own)] == [False]
+    assert count_unmoved(os.environ, own) == 0
+    assert count_unmoved(os.environ, own.known_as("secret-service")) == 0
+    assert count_unmoved(os.environ, own.known_as("file:/other.keyring")) == 1
+    for kind in ("gnome-keyring", "kwalletd6", ""):
+        assert count_unmoved(os.environ, ServedStore("secret-service", kind)) == 1
+    old = tmp_path / ".kde" / "share" / "apps" / "kwallet"
+    old.mkdir(parents=True)
+    (old / "kdewallet.kwl").write_bytes(path.read_bytes())
+    assert count_unmoved(os.environ, own) == 1
