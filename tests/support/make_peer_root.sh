@@ -33,3 +33,10 @@ in_root apt-get -o Acquire::Check-Valid-Until=false update
 in_root apt-get install -y --no-install-recommends \
     kwallet6 gnome-keyring libsecret-tools libglib2.0-bin procps
 in_root dpkg-query -W kwallet6 gnome-keyring
+# Plasma's prompter alone: the package would bring a whole desktop.
+if [ "$suite" = sid ]; then
+    in_root sh -c 'cd "$(mktemp -d)" && apt-get download plasma-workspace &&
+        dpkg-deb --fsys-tarfile plasma-workspace_*.deb |
+        tar -x -C / --wildcards "./usr/lib/*/libexec/ksecretprompter" && rm -r "$PWD"'
+    in_root sh -c 'ldd /usr/lib/*/libexec/ksecretprompter' | { ! grep "not found"; }
+fi
