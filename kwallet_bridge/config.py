@@ -57,7 +57,7 @@ class Settings:
     ksecretd_enabled: bool = True
     """KDE's newest kwalletd6 would talk to ksecretd; for ``doctor``."""
     migrated_wallets: tuple[str, ...] = field(default=(), repr=False)
-    """Wallets KDE's own migration marked as done; for ``doctor`` and the migrator."""
+    """Wallets KDE's own migration marked as done: its word, see ``migrate/elsewhere.py``."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

@@ -16,7 +16,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from kwallet_bridge.errors import BridgeError, ElsewhereError
+from kwallet_bridge.errors import BridgeError, ElsewhereError, JournalError
 from kwallet_bridge.shared import SharedRun, join_or_start
 from kwallet_bridge.statefile import FILE_NAME as STATE_FILE
 from kwallet_bridge.statefile import state_path, update
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kwallet_bridge.migrate.pending import PendingWallet
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.statefile import State
-    from kwallet_bridge.store.expected import Expectation
+    from kwallet_bridge.store.expected import Expectation, Removal
     from kwallet_bridge.store.wallets import Store
 
 CANNOT_LIST: Final = (
@@ -96,6 +96,7 @@ class PendingWallets:
         self._provider = provider
         self._changed = changed
         self._lock = asyncio.Lock()
+        self._noting = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         """The look that waits for the one under way, if any."""
         self._seen = _Seen()
@@ -142,6 +143,41 @@ class PendingWallets:
             self._next.add_done_callback(self._tasks.discard)
         await asyncio.shield(self._next)
 
+    async def release(self, wallet: WalletName, removal: Removal) -> None:
+        """Let go what oo7 or KDE say they moved, once it was seen in the store."""
+        for one in self._seen.pending:
+            if one.wallet == wallet and not one.hides_names and removal.concerns(one.expectation):
+                await self._release(one, removal)
+
+    async def _release(self, one: PendingWallet, removal: Removal) -> None:
+        from kwallet_bridge.migrate.elsewhere import (  # noqa: PLC0415  as in _watch
+            is_said_to_be_moved,
+            note_seen,
+        )
+        from kwallet_bridge.migrate.pending import ServedStore  # noqa: PLC0415
+
+        run = partial(asyncio.get_running_loop().run_in_executor, None)
+        store = ServedStore(*self._name_store())
+        if not await run(is_said_to_be_moved, one, store, self._environ):
+            return
+        seen = await removal.look()
+        begun = any(
+            one.expectation.was_begun(folder, key) for folder, keys in seen.items() for key in keys
+        )
+        if begun or removal.leaves_out(one.expectation, seen):
+            return
+        try:
+            # One at a time: the journal refuses a second who writes to it.
+            async with self._noting:
+                await run(note_seen, one, store, seen)
+        except JournalError as error:
+            _log.warning("what was moved by others cannot be noted: %s", type(error).__name__)
+            return
+        await self.refresh()
+
+    def _name_store(self) -> tuple[str, str, str]:
+        return self._served(), self._provider(), self._bus_address
+
     async def _look_again(self) -> None:
         async with self._lock:
             self._next = None
@@ -160,8 +196,7 @@ class PendingWallets:
             self._changed()
 
     async def _look(self, before: _Seen) -> _Seen:
-        served = (self._served(), self._provider(), self._bus_address)
-        work = partial(_look, before, self._environ, served)
+        work = partial(_look, before, self._environ, self._name_store())
         return await asyncio.get_running_loop().run_in_executor(None, work)
 
     # --- what the kernel tells ------------------------------------------------------------------

@@ -27,7 +27,7 @@ from kwallet_bridge.kwl.formats import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from kwallet_bridge.model import Folder
 
@@ -187,6 +187,14 @@ def _check_body(size: int, table: DigestTable, offset: int) -> None:
         raise MalformedError("the encrypted part is missing or cut off", offset=offset)
     if size < _FRAME + 8 * table.folder_count + 12 * table.entry_count:
         raise MalformedError("the encrypted part is too small for its entries", offset=offset)
+
+
+def encode_names(names: Mapping[bytes, Collection[bytes]]) -> bytes:
+    """Give the table that lists these digests of keys by the digest of their folder's name."""
+    parts = [_U32.pack(len(names))]
+    for folder, keys in sorted(names.items()):
+        parts += [folder, _U32.pack(len(keys)), *sorted(keys)]
+    return b"".join(parts)
 
 
 def _digest_sets(raw: bytes) -> dict[bytes, set[bytes]]:

@@ -7,12 +7,14 @@ keep digests under a key. Either way nothing but a name that is asked about can 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from kwallet_bridge.errors import ElsewhereError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from kwallet_bridge.model import FolderName, Key, WalletName
@@ -45,6 +47,22 @@ class Expectation(Protocol):
         """Tell whether there may be keys in a folder besides the known ones."""
 
 
+Seen = Mapping["FolderName", Collection["Key"]]
+"""What a store was seen to hold: folders, and keys of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What is about to be removed from a store."""
+
+    concerns: Callable[[Expectation], bool]
+    """Tells whether something of it is expected."""
+    look: Callable[[], Awaitable[Seen]]
+    """Gives what of it the store holds."""
+    leaves_out: Callable[[Expectation, Seen], bool]
+    """Tells whether something of it is expected that was not seen."""
+
+
 class ExpectationSource(Protocol):
     """Knows of wallets that must not be told absent, in whole or in part."""
 
@@ -56,6 +74,9 @@ class ExpectationSource(Protocol):
 
     async def refresh(self) -> None:
         """Look again at what the expectations come from: asked before a call is refused."""
+
+    async def release(self, wallet: WalletName, removal: Removal) -> None:
+        """Expect no longer what may go from the store although it is expected, if anything may."""
 
 
 class NameDigests:

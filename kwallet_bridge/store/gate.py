@@ -3,7 +3,7 @@
 
 Of a place that is expected and that the store lacks it says truthfully that it is there. What needs
 the value, lists that would leave it out, and writes to it are refused; so is the removal of a place
-that is expected, since it would come back. Everything else is the store's own answer.
+that is expected, since it would come back, unless its source says that it may go. Everything else is the store's own answer.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from kwallet_bridge.errors import ElsewhereError
+from kwallet_bridge.store.expected import Removal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from kwallet_bridge.model import Entry, EntryType, FolderName, Key, WalletName
-    from kwallet_bridge.store.expected import Expectation, ExpectationSource
+    from kwallet_bridge.store.expected import Expectation, ExpectationSource, Seen
     from kwallet_bridge.store.port import ItemSecret
     from kwallet_bridge.store.wallets import Store, StoreEvent, StoreSettings, WalletState
 
@@ -92,7 +93,14 @@ class GatedStore:
 
     async def delete_wallet(self, wallet: WalletName) -> None:
         """Delete a wallet of which nothing is expected."""
-        await self._refuse_removal(wallet, lambda _: True)
+        await self._refuse_removal(
+            wallet,
+            Removal(
+                lambda _: True,
+                lambda: self._see_wallet(wallet),
+                lambda one, seen: one.has_more_folders(seen) or _has_more_keys(one, seen),
+            ),
+        )
         await self._store.delete_wallet(wallet)
 
     async def close(self) -> None:
@@ -205,7 +213,14 @@ class GatedStore:
 
     async def remove_folder(self, wallet: WalletName, folder: FolderName) -> bool:
         """Remove a folder that is not expected, and its entries; False if it was not there."""
-        await self._refuse_removal(wallet, lambda one: one.may_hold(folder))
+        await self._refuse_removal(
+            wallet,
+            Removal(
+                lambda one: one.may_hold(folder),
+                lambda: self._see_folder(wallet, folder),
+                lambda one, seen: not seen or _has_more_keys(one, seen),
+            ),
+        )
         return await self._store.remove_folder(wallet, folder)
 
     async def write(self, wallet: WalletName, folder: FolderName, key: Key, entry: Entry) -> bool:
@@ -216,14 +231,14 @@ class GatedStore:
 
     async def remove(self, wallet: WalletName, folder: FolderName, key: Key) -> bool:
         """Remove an entry that is not expected; False if it was absent."""
-        await self._refuse_removal(wallet, lambda one: one.may_hold(folder, key))
+        await self._refuse_entry_removal(wallet, folder, key)
         return await self._store.remove(wallet, folder, key)
 
     async def rename(
         self, wallet: WalletName, folder: FolderName, key: Key, *, new_key: Key
     ) -> None:
         """Move an entry that is not expected to another key, unless that is to be filled."""
-        await self._refuse_removal(wallet, lambda one: one.may_hold(folder, key))
+        await self._refuse_entry_removal(wallet, folder, key)
         if self._expected(wallet):
             _refuse((await self._find_entry(wallet, folder, new_key))[1])
         await self._store.rename(wallet, folder, key, new_key=new_key)
@@ -308,16 +323,43 @@ class GatedStore:
             ),
         )
 
-    async def _refuse_removal(
-        self, wallet: WalletName, concerns: Callable[[Expectation], bool]
-    ) -> None:
-        if any(concerns(one) for one in self._expected(wallet)):
-            await self._refresh()
-            _refuse(next((one for one in self._expected(wallet) if concerns(one)), None))
+    async def _refuse_removal(self, wallet: WalletName, removal: Removal) -> None:
+        if not any(removal.concerns(one) for one in self._expected(wallet)):
+            return
+        await self._refresh()
+        for source in self._sources:
+            for name in source.wallets():
+                if wallet in (name, self._store.canonical(name)):
+                    await source.release(name, removal)
+        _refuse(next((one for one in self._expected(wallet) if removal.concerns(one)), None))
+
+    async def _refuse_entry_removal(self, wallet: WalletName, folder: FolderName, key: Key) -> None:
+        async def look() -> Seen:
+            there = await self._store.has_entry(wallet, folder, key)
+            return {folder: [key]} if there else {}
+
+        await self._refuse_removal(
+            wallet, Removal(lambda one: one.may_hold(folder, key), look, lambda _, seen: not seen)
+        )
+
+    async def _see_folder(self, wallet: WalletName, folder: FolderName) -> Seen:
+        if not await self._store.has_folder(wallet, folder):
+            return {}
+        return {folder: [*await self._store.list_entries(wallet, folder)]}
+
+    async def _see_wallet(self, wallet: WalletName) -> Seen:
+        return {
+            folder: [*await self._store.list_entries(wallet, folder)]
+            for folder in await self._store.list_folders(wallet)
+        }
 
     async def _refresh(self) -> None:
         for source in self._sources:
             await source.refresh()
+
+
+def _has_more_keys(expected: Expectation, seen: Seen) -> bool:
+    return any(expected.has_more_keys(folder, keys) for folder, keys in seen.items())
 
 
 def _is_hollow(expected: Expectation, folder: FolderName, key: Key, entry: Entry) -> bool:

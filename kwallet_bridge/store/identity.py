@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kwallet_bridge.statefile import State
-    from kwallet_bridge.store.expected import Expectation
+    from kwallet_bridge.store.expected import Expectation, Removal
     from kwallet_bridge.store.note import Places
     from kwallet_bridge.store.port import CollectionId, ItemBackend
     from kwallet_bridge.store.site import Finder, Site
@@ -246,6 +246,9 @@ class Identity:
         """Give what that collection lacks."""
         alarm = self._alarms.get(wallet)
         return () if alarm is None else (alarm.expectation,)
+
+    async def release(self, wallet: WalletName, removal: Removal) -> None:
+        """Let nothing go: that another collection is in the wallet's place is a person's to decide."""
 
     async def refresh(self) -> None:
         """Look whether a person has decided, or what was lacking is there by now."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +18,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.chromium import APPID, FOLDER, KEY, NEW_KEY, Chromium, FailedError
+from support.fake_daemon import FakeDaemon
 from support.keepassxc import KeePassXC
 from support.keyrings import PASSWORD as KEYRING_PASSWORD
 from support.paths import ROOT
-from support.peers import Bridge, GnomeKeyring, Xvfb
+from support.peers import KWALLETRC, Bridge, GnomeKeyring, Peer, Xvfb
 from support.wallet_files import PASSWORD, place_bytes, place_gpg_wallet, place_wallet
+
+from kwallet_bridge.statefile import state_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -338,3 +342,37 @@ def test_a_copy_of_the_store_holds_what_was_moved_into_it(bus: PrivateBus) -> No
         assert client.ask("readPassword", "isss", *place).value == OLD_KEY
         assert client.ask("removeEntry", "isss", *place).value == 0
         assert client.ask("hasEntry", "isss", *place).value is False
+
+
+@pytest.mark.parametrize("who", ["oo7", "KDE"])
+def test_what_others_say_they_moved_is_compared(bus: PrivateBus, who: str) -> None:
+    """What is there may be removed, and is gone afterwards; what they left out is not absent."""
+    provider: Peer = FakeDaemon(bus, "oo7") if who == "oo7" else GnomeKeyring(bus)
+    with provider:
+        scene = Scene(bus, "secret-service")
+        moved = {FOLDER: {KEY: OLD_KEY, "other": "kept"}}
+        place_wallet(bus.data, moved)
+        assert scene.move() == 0
+        # Whoever moved it, we know nothing of it.
+        shutil.rmtree(state_path(bus.env).parent)
+        path = place_wallet(bus.data, {**moved, "Mail": {"left out": "x"}})
+        if who == "oo7":
+            path.with_name(f"{path.name}.migrated").touch()
+        else:
+            listed = f"[Migration]\nWalletsMigratedToSecretService={WALLET}\n"
+            bus.write_config("kwalletrc", KWALLETRC + listed)
+        with scene.bridge:
+            client = bus.client()
+            handle = client.open(WALLET, APPID)
+            left_out = (handle, "Mail", "left out", APPID)
+            assert client.ask("removeEntry", "isss", *left_out).error
+            assert client.ask("removeEntry", "isss", handle, FOLDER, KEY, APPID).value == 0
+        provider.restart()
+        with scene.bridge:
+            client = bus.client()
+            handle = client.open(WALLET, APPID)
+            assert client.ask("hasEntry", "isss", handle, FOLDER, KEY, APPID).value is False
+            other = client.ask("readPassword", "isss", handle, FOLDER, "other", APPID)
+            assert other.value == "kept"
+            left_out = (handle, "Mail", "left out", APPID)
+            assert client.ask("hasEntry", "isss", *left_out).value is True

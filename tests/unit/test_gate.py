@@ -18,7 +18,7 @@ from kwallet_bridge.store.expected import HiddenNames, NameDigests
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from kwallet_bridge.store.expected import Expectation
+    from kwallet_bridge.store.expected import Expectation, Removal
 
 KNOWN = FolderName("Keys")
 HERE, LACKING = Key("here"), Key("lacking")
@@ -43,6 +43,9 @@ class Record:
     def expected(self, _: WalletName) -> Sequence[Expectation]:
         """Give the one."""
         return (self.expectation,)
+
+    async def release(self, wallet: WalletName, removal: Removal) -> None:
+        """Let nothing go."""
 
     async def refresh(self) -> None:
         """Count, and do what the test wants to happen then."""

@@ -17,6 +17,7 @@ from kwallet_bridge import qtstream
 from kwallet_bridge.cli.wallets import start_without
 from kwallet_bridge.daemon.pending import Decision, PendingDecisions, PendingWallets
 from kwallet_bridge.errors import ElsewhereError, UsageError
+from kwallet_bridge.kconfig import config_home
 from kwallet_bridge.migrate.coverage import SourceFile
 from kwallet_bridge.migrate.journal import journal_path, open_journal
 from kwallet_bridge.migrate.model import Action, Kind, Place
@@ -305,8 +306,12 @@ class Answers:
 class World:
     """A service over memory that minds the wallet files of the home."""
 
-    def __init__(self, asker: Answers | None = None) -> None:
-        self.pending = PendingWallets(os.environ, served=lambda: MEMORY, changed=self._change)
+    def __init__(
+        self, asker: Answers | None = None, *, store: str = MEMORY, provider: str = ""
+    ) -> None:
+        self.pending = PendingWallets(
+            os.environ, served=lambda: store, provider=lambda: provider, changed=self._change
+        )
         self.changes = 0
         self.served = Served(
             sources=[self.pending],
@@ -328,6 +333,12 @@ class World:
         """Ask as a browser does."""
         return await self.served.contents.read_password(
             "", handle=handle, folder=FOLDER, key=KEY, appid=APP
+        )
+
+    async def remove(self, handle: Handle, key: Key = KEY) -> int:
+        """Remove an entry as a program does."""
+        return await self.served.contents.remove_entry(
+            "", handle=handle, folder=FOLDER, key=key, appid=APP
         )
 
     async def write_as_migration(self, text: str = "old") -> None:
@@ -382,6 +393,138 @@ async def test_a_finished_run_of_another_process_opens_the_gate(data_home: Path)
     assert removed == 0
     assert not await world.has_key(handle)
     await world.stop()
+
+
+async def _fill_elsewhere(world: World) -> Handle:
+    """Have the store hold what oo7 or KDE moved, but for one key of three."""
+    handle = await world.served.open()
+    await world.write_as_migration()
+    entry = Entry(EntryType.PASSWORD, Secret(qtstream.encode_string("x")))
+    await world.served.inner.write(WALLET, MAIL, Key("a"), entry)
+    return handle
+
+
+MAIL, SKIPPED = FolderName("Mail"), Key("skipped")
+MOVED_IN_PART = CONTENT | {"Mail": {"a": "x", "skipped": "y"}}
+
+
+@pytest.mark.parametrize("says", ["oo7", "KDE"])
+async def test_what_others_say_they_moved_may_go_where_it_was_seen(
+    data_home: Path, says: str
+) -> None:
+    """And stays gone; what they left out stays gated, and so does the folder it is in."""
+    path = place_wallet(data_home, MOVED_IN_PART)
+    world = World(store="secret-service", provider="oo7" if says == "oo7" else "gnome-keyring")
+    handle = await _fill_elsewhere(world)
+    with pytest.raises(ElsewhereError):
+        await world.remove(handle)
+    if says == "oo7":
+        _stamp(path)
+    else:
+        _list_as_moved("other,kdewallet")
+    contents = world.served.contents
+    with pytest.raises(ElsewhereError):
+        await contents.remove_entry("", handle=handle, appid=APP, folder=MAIL, key=SKIPPED)
+    with pytest.raises(ElsewhereError):
+        await contents.remove_folder("", handle=handle, appid=APP, folder=MAIL)
+    with pytest.raises(ElsewhereError):
+        await world.served.service.delete_wallet("", wallet=WALLET)
+    assert not journal_path().exists()  # what was not removed is not noted either
+    assert await world.remove(handle) == 0
+    assert not await world.has_key(handle)
+    assert await contents.remove_folder(
+        "", handle=handle, appid=APP, folder=FolderName("Passwords")
+    )
+    assert await contents.has_entry("", handle=handle, appid=APP, folder=MAIL, key=SKIPPED)
+    with pytest.raises(ElsewhereError):
+        await contents.read_password("", handle=handle, appid=APP, folder=MAIL, key=SKIPPED)
+    await world.stop()
+    # Their word is needed no more for what is gone, and opens nothing else.
+    path.with_name("kdewallet.kwl.migrated").unlink(missing_ok=True)
+    _list_as_moved("")
+    (left,) = _pending("secret-service")
+    assert not left.expectation.may_hold(FOLDER)
+    assert left.expectation.may_hold(MAIL, SKIPPED)
+    assert [one.why for one in _pending("file:/other.keyring")] == [Why.NOT_MOVED]
+
+
+async def test_a_wallet_that_others_moved_whole_may_go(data_home: Path) -> None:
+    """Once it is unlocked, so that it can be seen; without their word nobody is asked for that."""
+    path = place_wallet(data_home, CONTENT)
+    world = World(store="secret-service", provider="oo7")
+    await _fill_elsewhere(world)
+    (box,) = await world.served.backend.collections()
+    world.served.backend.set_locked(box.id, locked=True)
+    with pytest.raises(ElsewhereError):
+        await world.served.service.delete_wallet("", wallet=WALLET)
+    assert await world.served.backend.is_locked(box.id)
+    _stamp(path)
+    assert await world.served.service.delete_wallet("", wallet=WALLET) == 0
+    await world.pending.refresh()
+    assert world.pending.wallets() == ()
+    await world.stop()
+
+
+@pytest.mark.parametrize(
+    ("store", "provider", "later"),
+    [
+        ("secret-service", "gnome-keyring", 0),
+        ("secret-service", "", 0),
+        ("file:/x.keyring", "", 0),
+        ("secret-service", "oo7", 1),
+    ],
+)
+async def test_a_stamp_counts_while_oo7_serves_what_it_read(
+    data_home: Path, store: str, provider: str, later: int
+) -> None:
+    """Not for another store, nor for a file that KDE saved since."""
+    path = place_wallet(data_home, CONTENT)
+    _stamp(path)
+    stamped = path.with_name("kdewallet.kwl.migrated").stat().st_mtime_ns
+    os.utime(path, ns=(stamped + later, stamped + later))
+    world = World(store=store, provider=provider)
+    handle = await _fill_elsewhere(world)
+    with pytest.raises(ElsewhereError):
+        await world.remove(handle)
+    assert await world.read(handle) == "old"
+    await world.stop()
+
+
+async def test_nothing_goes_that_cannot_be_noted(data_home: Path) -> None:
+    """While a migration holds the journal the removal is refused, and nothing is lost."""
+    _stamp(place_wallet(data_home, CONTENT))
+    world = World(store="secret-service", provider="oo7")
+    handle = await _fill_elsewhere(world)
+    with open_journal(journal_path()), pytest.raises(ElsewhereError):
+        await world.remove(handle)
+    assert await world.read(handle) == "old"
+    assert await world.remove(handle) == 0
+    await world.stop()
+
+
+async def test_many_that_others_moved_may_go_at_once(data_home: Path) -> None:
+    """The journal's lock, which refuses a second migration, refuses no second removal."""
+    keys = [Key(f"k{number}") for number in range(10)]
+    _stamp(place_wallet(data_home, {FOLDER: dict.fromkeys(keys, "v")}))
+    world = World(store="secret-service", provider="oo7")
+    handle = await world.served.open()
+    entry = Entry(EntryType.PASSWORD, Secret(qtstream.encode_string("v")))
+    for key in keys:
+        await world.served.inner.write(WALLET, FOLDER, key, entry)
+    assert await asyncio.gather(*(world.remove(handle, key) for key in keys)) == [0] * len(keys)
+    await world.stop()
+
+
+def _stamp(path: Path) -> None:
+    """Say that a wallet file was moved, as oo7 does."""
+    path.with_name(path.name + ".migrated").write_bytes(b"")
+
+
+def _list_as_moved(names: str) -> None:
+    """Say that wallets were moved, as KDE's kwalletd6 does."""
+    rc = config_home(os.environ) / "kwalletrc"
+    rc.parent.mkdir(parents=True, exist_ok=True)
+    rc.write_text(f"[Migration]\nWalletsMigratedToSecretService={names}\n")
 
 
 async def test_what_changes_under_an_open_handle_is_noticed(data_home: Path) -> None:
