@@ -138,7 +138,8 @@ class JsonDialogue(Dialogue):
             return open_source(source, GivenPassword(Secret(b"")))
         except DecryptionError as error:
             failure = error
-        for number in range(1, TRIES + 1):
+        number, unasked = 1, 0
+        while number <= TRIES and unasked <= TRIES:
             answer = self._question(
                 "need-password",
                 {"wallet": source.name, "file": str(source.path), "try": number},
@@ -147,6 +148,11 @@ class JsonDialogue(Dialogue):
                 return _open_with(source, answer)
             except DecryptionError as error:
                 failure = error
+            # What nobody was asked for costs a person none of the tries.
+            if answer.get("unasked") is True:
+                unasked += 1
+            else:
+                number += 1
         raise failure
 
     def choose(self, paths: Sequence[Path]) -> list[Path]:

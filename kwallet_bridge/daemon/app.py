@@ -23,9 +23,10 @@ from kwallet_bridge.daemon.moving import (
     OWN_PROGRAM,
     WalletMover,
     count_moved,
-    destination_arguments,
+    find_destination,
 )
 from kwallet_bridge.daemon.notices import KeyringNotices
+from kwallet_bridge.daemon.opened import OpenedPasswords
 from kwallet_bridge.daemon.passwords import OWN_WINDOW, PasswordAsker
 from kwallet_bridge.daemon.pending import PendingDecisions, PendingWallets
 from kwallet_bridge.daemon.plasma import PlasmaPrompter
@@ -97,6 +98,7 @@ class Asking:
     screen: Screen
     passwords: PasswordAsker
     login_key: LoginKey
+    opened: OpenedPasswords
 
 
 class Daemon:
@@ -128,7 +130,11 @@ class Daemon:
         signals = SignalWriter(bus)
         password_file = given_password_file(os.environ, options.file)
         self._mover = WalletMover(
-            destination=lambda: destination_arguments(serving.store.destination, password_file),
+            destination=lambda wallet: find_destination(
+                serving.store.destination,
+                password_file=password_file,
+                password=asking.opened.find(store.canonical(wallet)),
+            ),
             login_key=asking.login_key,
             passwords=asking.passwords,
             moved=self._tell_moved,
@@ -345,7 +351,7 @@ async def serve(options: Options) -> None:
     label = read_settings(os.environ).default_wallet
     screen = Screen(lambda: dialog_environ(bus, os.environ))
     passwords = PasswordAsker(screen, options.password_window)
-    asking = Asking(screen, passwords, LoginKey(os.environ))
+    asking = Asking(screen, passwords, LoginKey(os.environ), OpenedPasswords())
     file = replace(
         options.file,
         label=label,
@@ -353,6 +359,7 @@ async def serve(options: Options) -> None:
         can_show=passwords.can_ask,
         has_display=screen.has_display,
         login_key=asking.login_key,
+        keeper=asking.opened,
         bus_address=options.bus_address,
     )
     serving = await open_store(options.store, bus=bus, environ=os.environ, options=file)

@@ -56,6 +56,8 @@ async def open_file(
         files_content_type=for_oo7,
         served=served,
         opened=keys.note_opened if isinstance(keys, LoginPassword) else None,
+        # What a file gives need not be kept: whoever needs it reads that file.
+        keeper=None if isinstance(keys, FilePassword) else options.keeper,
     )
 
 

@@ -3,8 +3,9 @@
 
 The work is the migrate command's, in a process of its own: its journal, its verification, its way
 back. It tries the empty password itself; then it is given the login's key, which opens the wallet
-of whoever uses the login password for it; then a person is asked, in a window. What another value
-stands in the way of is left as it is on both sides.
+of whoever uses the login password for it; then the password that opened the keyring file it is
+moved into; then a person is asked, in a window. What another value stands in the way of is left as
+it is on both sides.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from kwallet_bridge.daemon.choice import SECRET_SERVICE
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.daemon.passwords import PasswordAsker
     from kwallet_bridge.migrate.pending import PendingWallet
+    from kwallet_bridge.model import WalletName
     from kwallet_bridge.secret import Secret
 
 OWN_PROGRAM: Final = (sys.executable, "-P", "-m", "kwallet_bridge")
@@ -40,14 +44,24 @@ _LINE_LIMIT: Final = 1 << 20
 _log = logging.getLogger(__name__)
 
 
-def destination_arguments(destination: str, password_file: Path | None) -> Sequence[str] | None:
-    """Return what tells the command where to; None where a person alone has the file's password."""
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where to move: the command's arguments, and the keyring file's password where none tells it."""
+
+    arguments: tuple[str, ...]
+    password: Secret | None = None
+
+
+def find_destination(
+    destination: str, *, password_file: Path | None = None, password: Secret | None = None
+) -> Destination | None:
+    """Return where to move; None where a person alone has the keyring file's password."""
     arguments = ("--to", destination)
     if destination.startswith(SECRET_SERVICE):
-        return arguments
-    if password_file is None:
-        return None
-    return (*arguments, "--to-password-file", str(password_file))
+        return Destination(arguments)
+    if password_file is not None:
+        return Destination((*arguments, "--to-password-file", str(password_file)))
+    return None if password is None else Destination(arguments, password)
 
 
 def count_moved(result: Mapping[str, Any]) -> int:
@@ -64,19 +78,53 @@ class KeySource(Protocol):
         """Return it."""
 
 
+class _Given:
+    """A password on its way to the command, by a pipe that the command alone inherits.
+
+    It is written when the command has spoken: from then on no other program can look into it.
+    """
+
+    def __init__(self, password: Secret) -> None:
+        self._password = password
+        self.readable, self._writable = os.pipe()
+        self._task: asyncio.Task[None] | None = None
+
+    def send(self) -> None:
+        """Write the password, at the first call."""
+        if self._task is None:
+            work = asyncio.to_thread(self._write)
+            self._task = asyncio.get_running_loop().create_task(work)
+
+    def _write(self) -> None:
+        # Until the command has read it, where it is longer than a pipe holds.
+        with suppress(BrokenPipeError), os.fdopen(self._writable, "wb") as pipe:
+            pipe.write(self._password.reveal() + b"\n")
+
+    async def end(self) -> None:
+        """Wait for what was begun, once the command has ended."""
+        if self._task is None:
+            self.close()
+        else:
+            await self._task
+
+    def close(self) -> None:
+        """Let go of what was never written."""
+        os.close(self._writable)
+
+
 class WalletMover:
     """Decides about pending wallets by moving them: without a person if it can be."""
 
     def __init__(
         self,
         *,
-        destination: Callable[[], Sequence[str] | None],
+        destination: Callable[[WalletName], Destination | None],
         login_key: KeySource,
         passwords: PasswordAsker | None,
         moved: Callable[[Mapping[str, Any]], None] = lambda _: None,
         program: Sequence[str] = OWN_PROGRAM,
     ) -> None:
-        """Move to where the arguments that ``destination`` gives say; None: not without a question.
+        """Move each wallet to where ``destination`` says; None: not without a question.
 
         Nobody can be asked where ``passwords`` is None.
         ``moved`` is told the result of each run that wrote something, as the command reports it.
@@ -91,9 +139,9 @@ class WalletMover:
     def can_decide(self, wallet: PendingWallet) -> bool:
         """Return whether it can be moved from here: not by GnuPG, whose question must not come unasked.
 
-        Nor into a keyring file whose password a person alone has.
+        Nor into a keyring file that is locked, and whose password a person alone has.
         """
-        return not wallet.hides_names and self._destination() is not None
+        return not wallet.hides_names and self._destination(wallet.wallet) is not None
 
     async def decide(self, wallet: PendingWallet) -> Decision:
         """Move the wallet, or return what a person said; "later" where nobody can be asked.
@@ -101,7 +149,7 @@ class WalletMover:
         A caller that is cancelled withdraws a question; what is being written is written to its
         end.
         """
-        destination = self._destination()
+        destination = self._destination(wallet.wallet)
         if destination is None:
             return Decision.LATER
         run = _Run(wallet, self, destination)
@@ -119,18 +167,31 @@ class WalletMover:
         if self._finishing:
             await asyncio.wait(self._finishing)
 
-    async def start(self, destination: Sequence[str]) -> Process:
+    async def start(self, destination: Destination) -> tuple[Process, _Given | None]:
         """Start the command that moves; which file is meant is no business of its command line."""
         words = ["migrate", "--choose", "--json", "--answers", "-", "--on-conflict", "skip"]
-        return await asyncio.create_subprocess_exec(
-            *self._program,
-            *words,
-            *destination,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=_LINE_LIMIT,
-        )
+        words += destination.arguments
+        given = None if destination.password is None else _Given(destination.password)
+        if given is not None:
+            words += ["--to-password-file", f"fd:{given.readable}"]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._program,
+                *words,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=_LINE_LIMIT,
+                pass_fds=() if given is None else (given.readable,),
+            )
+        except BaseException:
+            if given is not None:
+                given.close()
+            raise
+        finally:
+            if given is not None:
+                os.close(given.readable)
+        return process, given
 
     async def read_login_key(self) -> Secret | None:
         """Return the login's key."""
@@ -157,15 +218,15 @@ class WalletMover:
 class _Run:
     """One run of the command, and the conversation with it."""
 
-    def __init__(
-        self, wallet: PendingWallet, mover: WalletMover, destination: Sequence[str]
-    ) -> None:
+    def __init__(self, wallet: PendingWallet, mover: WalletMover, destination: Destination) -> None:
         self._wallet = wallet
         self._destination = destination
         self._mover = mover
         self._decision = Decision.LATER
         self._asked = False
         self._key_tried = wallet.path.name != LOGIN_WALLET
+        self._untried = destination.password
+        self._given: _Given | None = None
         self._question: asyncio.Task[Decision | Secret] | None = None
         self._withdrawn = False
 
@@ -178,7 +239,7 @@ class _Run:
     async def carry_out(self) -> Decision:
         """Run the command to its end."""
         try:
-            process = await self._mover.start(self._destination)
+            process, self._given = await self._mover.start(self._destination)
         except OSError as error:
             _log.warning("a pending wallet cannot be moved: %s", error.strerror)
             return Decision.LATER
@@ -190,6 +251,8 @@ class _Run:
                 process.stdin.close()
             result = await output
             code = await process.wait()
+            if self._given is not None:
+                await self._given.end()
         if code not in _MOVED_CODES:
             return self._decision
         if result.get("run"):
@@ -202,6 +265,8 @@ class _Run:
             raise ValueError("the command is started with pipes")
         while line := await _read_line(process.stderr):
             event = _parse(line)
+            if self._given is not None and event:
+                self._given.send()
             answer = await self._answer(event)
             if answer is not None:
                 process.stdin.write(json.dumps({"id": event.get("id"), **answer}).encode() + b"\n")
@@ -217,12 +282,17 @@ class _Run:
         return {"cancel": True} if str(kind).startswith("need-") else None
 
     async def _open(self) -> Mapping[str, object]:
-        """Give the login's key once, then what a person types."""
+        """Give the login's key once, the keyring file's password once, then what a person types."""
         if not self._key_tried:
             self._key_tried = True
             key = await self._mover.read_login_key()
             if key is not None:
-                return {"key": key.reveal().hex()}
+                return {"key": key.reveal().hex(), "unasked": True}
+        if self._untried is not None:
+            typed, self._untried = self._untried, None
+            # One that is no text nobody can have given to a daemon of KDE's.
+            with suppress(UnicodeDecodeError):
+                return {"password": _to_text(typed), "unasked": True}
         if self._withdrawn:
             return {"cancel": True}
         question = PasswordQuestion(
@@ -237,7 +307,11 @@ class _Run:
         if isinstance(said, Decision):
             self._decision = said
             return {"cancel": True}
-        return {"password": said.reveal().decode("utf-8", "surrogatepass")}
+        return {"password": _to_text(said)}
+
+
+def _to_text(password: Secret) -> str:
+    return password.reveal().decode("utf-8", "surrogatepass")
 
 
 async def _read_result(process: Process) -> Mapping[str, Any]:

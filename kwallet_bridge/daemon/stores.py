@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from kwallet_bridge.bus.port import Bus
     from kwallet_bridge.keyringfile.loginslot import LoginKeySource
-    from kwallet_bridge.keyringfile.sources import KeyRequest
+    from kwallet_bridge.keyringfile.sources import KeyRequest, PasswordKeeper
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.statefile import State
     from kwallet_bridge.withdrawal import Withdrawal
@@ -51,7 +51,7 @@ class FileOptions:
     ``window`` does so in a window, and raises WindowUnavailableError where none can be shown.
     ``can_show`` and ``can_ask`` tell whether these reach anybody, ``has_display`` whether another
     program's window would.
-    ``login_key`` opens a file whose password was kept under it.
+    ``login_key`` opens a file whose password was kept under it; ``keeper`` keeps what opened one.
     """
 
     password_file: Path | None = None
@@ -62,6 +62,7 @@ class FileOptions:
     can_ask: Callable[[], bool] | None = None
     has_display: Callable[[], Awaitable[bool]] = _cannot
     login_key: LoginKeySource | None = None
+    keeper: PasswordKeeper | None = None
     bus_address: str | None = None
     root: Path = Path("/")
 

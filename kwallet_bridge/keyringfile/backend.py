@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from kwallet_bridge.keyringfile.sources import KeySource
+    from kwallet_bridge.keyringfile.sources import KeySource, PasswordKeeper
     from kwallet_bridge.secret import Secret
 
 _LOG = logging.getLogger(__name__)
@@ -73,6 +73,7 @@ class KeyringFileBackend:
         served: bool = False,
         salvages: bool = False,
         opened: Callable[[Path, Secret], Awaitable[None]] | None = None,
+        keeper: PasswordKeeper | None = None,
     ) -> None:
         """Use the file at ``path``, which need not exist.
 
@@ -86,6 +87,7 @@ class KeyringFileBackend:
             salvages: Search only what can be read, as a copy to another store does; else a search
                 that may have missed something is an error.
             opened: Awaited with a file and the password that just opened or made it.
+            keeper: Keeps that password until the file is locked.
         """
         self._path = path
         self._main = CollectionId(path.name)
@@ -94,6 +96,7 @@ class KeyringFileBackend:
         self._files_content_type = files_content_type
         self._salvages = salvages
         self._opened = opened
+        self._keeper = keeper
         self._boxes: dict[CollectionId, KeyringBox] = {}
         self._seen: list[CollectionId] | None = [self._main] if served else None
         self._surveyed = False
@@ -189,7 +192,7 @@ class KeyringFileBackend:
             if len(password) < LEAST_PASSWORD and self._keys.asks_person:
                 continue
             await box.create(password)
-            await self._note_opened(box.path, password)
+            await self._note_opened(found, box, password)
             break
         else:
             raise PromptDismissedError("no password long enough was given")
@@ -240,14 +243,22 @@ class KeyringFileBackend:
                 if not self._keys.asks_person:
                     raise
             else:
-                await self._note_opened(box.path, password)
+                await self._note_opened(collection, box, password)
                 self._emit(CollectionsTouched())
                 return
         raise PromptDismissedError("no right password was given")
 
-    async def _note_opened(self, path: Path, password: Secret) -> None:
+    async def _note_opened(
+        self, collection: CollectionId, box: KeyringBox, password: Secret
+    ) -> None:
+        if self._keeper is not None and box.key is not None:
+            self._keeper.keep(self._label_of(collection), password)
         if self._opened is not None:
-            await self._opened(path, password)
+            await self._opened(box.path, password)
+
+    def _forgot(self, collection: CollectionId) -> None:
+        if self._keeper is not None:
+            self._keeper.forget(self._label_of(collection))
 
     async def _answers(self, request: KeyRequest) -> AsyncIterator[Secret]:
         for attempt in range(_ANSWERS):
@@ -421,6 +432,7 @@ class KeyringFileBackend:
             self._path.with_name(collection),
             touched=lambda numbers: self._tell(collection, numbers),
             relocked=lambda: self._emit(CollectionsTouched()),
+            forgot=lambda: self._forgot(collection),
             watched=self._watch.is_silent,
             takes_notes=not self._salvages,
         )

@@ -73,17 +73,19 @@ class KeyringBox:
     """One collection of a keyring file store.
 
     ``touched`` is called on the event loop with the numbers of items that changed on disk, by us
-    or by others; ``relocked`` when the key stopped fitting because another program changed it.
+    or by others; ``relocked`` when the key stopped fitting because another program changed it;
+    ``forgot`` whenever it is forgotten.
     ``watched`` tells whether the kernel would have told :meth:`doubt` of any change in the
     file's folder.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it is told, and whom it tells
         self,
         path: Path,
         *,
         touched: Callable[[Iterable[int]], None],
         relocked: Callable[[], None],
+        forgot: Callable[[], None] = lambda: None,
         watched: Callable[[], bool] = lambda: False,
         takes_notes: bool = True,
     ) -> None:
@@ -102,6 +104,7 @@ class KeyringBox:
         self._saver: asyncio.Task[None] | None = None
         self._touched = touched
         self._relocked = relocked
+        self._forgot = forgot
 
     # --- locks ----------------------------------------------------------------------------------
 
@@ -168,6 +171,7 @@ class KeyringBox:
         if self.key is not None:
             self.key.wipe()
             self.key = None
+            self._forgot()
 
     def require_key(self) -> CipherKey:
         """Give the key.

@@ -62,6 +62,16 @@ class KeySource(Protocol):
         """
 
 
+class PasswordKeeper(Protocol):
+    """Keeps passwords of keyring files that are open."""
+
+    def keep(self, label: str, password: Secret) -> None:
+        """Keep the password that just opened or made the file of this label."""
+
+    def forget(self, label: str) -> None:
+        """Let go of the password of a file that was locked."""
+
+
 def in_own_thread(
     ask: Callable[[KeyRequest, Withdrawal], Secret | None],
 ) -> Callable[[KeyRequest], Awaitable[Secret | None]]:

@@ -7,6 +7,7 @@ Each scene ends with the browser's old key byte for byte, or with nobody having 
 from __future__ import annotations
 
 import base64
+import json
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,8 +89,8 @@ def _browse(bus: PrivateBus) -> str:
         return f"failed: {error}"
 
 
-def _begin_open(client: KWalletClient) -> int:
-    body = ["kdewallet", 0, APPID]
+def _begin_open(client: KWalletClient, wallet: str = "kdewallet") -> int:
+    body = [wallet, 0, APPID]
     return client.send(client.service, client.object_path, KWALLET, "open", "sxs", body)
 
 
@@ -119,16 +120,19 @@ def _place_salt(bus: PrivateBus) -> None:
 
 
 def _open_typing(
-    bus: PrivateBus, windows: ScriptedDialogs, *passwords: str
+    bus: PrivateBus, windows: ScriptedDialogs, *passwords: str, wallet: str = "kdewallet"
 ) -> tuple[int, list[dict[str, Any]]]:
     """Open the wallet and type one password after the other; return handle and questions."""
     client = bus.client()
-    serial = _begin_open(client)
+    serial = _begin_open(client, wallet)
     questions = []
     for password in passwords:
         shown = windows.wait()
         questions.append(shown.question)
-        _type(shown, password)
+        if password == "later":
+            shown.answer(password)
+        else:
+            _type(shown, password)
     handle = client.wait_reply(serial).value
     assert isinstance(handle, int)
     return handle, questions
@@ -233,6 +237,73 @@ def test_the_logins_key_is_no_question(
         assert _browse(bus) == OLD_KEY
         assert windows.none_came()
         assert helper.wait(30) == 0
+
+
+def _count_pending(bus: PrivateBus) -> int:
+    """Count the wallet files that are not known to be in the file's store."""
+    words = ["migrate", "--list", "--json", "--to", f"file:{bus.data}/keyrings/own.keyring"]
+    command = [sys.executable, "-m", "kwallet_bridge", *words]
+    listed = bus.run(command, env={"PYTHONPATH": str(ROOT)}).stdout
+    return sum(bool(json.loads(line)["pending"]) for line in listed.splitlines())
+
+
+def _read(bus: PrivateBus, wallet: str, *place: str) -> object:
+    client = bus.client()
+    handle = client.open(wallet, appid="nm")
+    return client.ask("readPassword", "isss", handle, *place, "nm").value
+
+
+def test_a_typed_password_of_the_keyring_file_moves_into_it(
+    bus: PrivateBus, windows: ScriptedDialogs
+) -> None:
+    """It opens a wallet file of the same password unasked; one of another costs one question."""
+    place_wallet(bus.data, CONTENT)
+    other = place_wallet(bus.data, {"Mail": {"account": "geheim"}}, name="other", password="else")
+    with _serving_file(bus, windows) as bridge:
+        _, asked = _open_typing(bus, windows, PASSWORD)
+        assert [each["purpose"] for each in asked] == ["create"]
+        assert (_browse(bus), _wifi(bus), _count_pending(bus)) == (OLD_KEY, "geheim", 1)
+        _, asked = _open_typing(bus, windows, PASSWORD, "a slip", "later", wallet="other")
+        assert [(each["purpose"], each["again"]) for each in asked] == [
+            ("create", False),
+            ("move", False),
+            ("move", True),
+        ]
+        _open_typing(bus, windows, wallet="other")
+        assert windows.none_came()
+        assert _count_pending(bus) == 1
+        bridge.restart()
+        _, asked = _open_typing(bus, windows, PASSWORD, "else", wallet="other")
+        assert [each["purpose"] for each in asked] == ["unlock", "move"]
+        assert _count_pending(bus) == 0
+        assert _read(bus, "other", "Mail", "account") == "geheim"
+        assert windows.none_came()
+        assert other.exists()
+        assert _open_typing(bus, windows, PASSWORD)[1][0]["purpose"] == "unlock"
+        assert (_browse(bus), _wifi(bus)) == (OLD_KEY, "geheim")
+
+
+def test_a_wallet_with_a_no_is_not_tried(bus: PrivateBus, windows: ScriptedDialogs) -> None:
+    """Whatever password a person types for the keyring file, what they said no to stays there."""
+    place_wallet(bus.data, CONTENT)
+    command = [sys.executable, "-m", "kwallet_bridge", "migrate", "--start-without", "kdewallet"]
+    bus.run(command, env={"PYTHONPATH": str(ROOT)})
+    with _serving_file(bus, windows):
+        _, asked = _open_typing(bus, windows, PASSWORD)
+        assert [each["purpose"] for each in asked] == ["create"]
+        assert _browse(bus) == NEW_KEY
+        assert windows.none_came()
+
+
+def test_silent_tries_leave_a_person_three(bus: PrivateBus, windows: ScriptedDialogs) -> None:
+    """Neither the login's key nor the keyring file's password counts as a slip."""
+    place_wallet(bus.data, CONTENT)
+    with _serving_file(bus, windows):
+        helper = _log_in(bus, "another")
+        _, asked = _open_typing(bus, windows, "the file's", "a slip", "a slip", PASSWORD)
+        assert [each["again"] for each in asked] == [False, False, True, True]
+        assert (_browse(bus), helper.wait(30)) == (OLD_KEY, 0)
+        assert windows.none_came()
 
 
 def test_another_login_password_costs_one_question(

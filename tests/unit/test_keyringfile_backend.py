@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.keyrings import PASSWORD, entry_attributes, keyring_bytes, quick_key
 
+from kwallet_bridge.daemon.opened import OpenedPasswords
 from kwallet_bridge.errors import (
     PromptDismissedError,
     StoreConflictError,
@@ -510,6 +511,46 @@ async def test_foreign_password_is_not_mixed(path: Path) -> None:
         await backend.search(MAIN, {})
     assert path.read_bytes() == before
     assert CollectionsTouched() in events
+
+
+async def test_a_password_is_kept_while_its_file_is_open(path: Path) -> None:
+    """It goes when the file is locked, deleted, or got another password from somebody else."""
+    kept = OpenedPasswords()
+    backend = KeyringFileBackend(path, KnownPassword(PASSWORD), keeper=kept)
+    _OPEN.append(backend)
+    assert kept.find("kdewallet") is None
+    await backend.unlock(MAIN)
+    assert (kept.find("kdewallet"), kept.find("other")) == (PASSWORD, None)
+    await backend.lock(MAIN)
+    assert kept.find("kdewallet") is None
+    made = await backend.create_collection("other")
+    assert (kept.find("kdewallet"), kept.find("other")) == (None, PASSWORD)
+    await backend.delete_collection(made)
+    assert kept.find("other") is None
+    await backend.unlock(MAIN)
+    other = backend_at(path.with_name("foreign.keyring"), Secret(b"another"))
+    made = await other.create_collection("kdewallet")
+    await other.create_item(made, new_item("f", "k", b"v"), replace=True)
+    path.with_name("foreign.keyring").replace(path)
+    with pytest.raises(StoreConflictError):
+        await backend.create_item(MAIN, new_item("f", "k", b"w"), replace=True)
+    with pytest.raises(StoreLockedError):
+        await backend.search(MAIN, {})
+    assert kept.find("kdewallet") is None
+
+
+async def test_a_wrong_password_is_not_kept(path: Path) -> None:
+    """Nor is any while the store ends."""
+    kept = OpenedPasswords()
+    wrong = KeyringFileBackend(path, KnownPassword(Secret(b"wrong")), keeper=kept)
+    _OPEN.append(wrong)
+    with pytest.raises(StorePasswordError):
+        await wrong.unlock(MAIN)
+    assert kept.find("kdewallet") is None
+    right = KeyringFileBackend(path, KnownPassword(PASSWORD), keeper=kept)
+    await right.unlock(MAIN)
+    await right.close()
+    assert kept.find("kdewallet") is None
 
 
 async def test_vanished_file_is_not_made_again(path: Path) -> None:
