@@ -386,8 +386,8 @@ def peek_records(path: Path) -> Records:
 
 
 def last_moves(runs: Mapping[str, RunRecord]) -> dict[str, RunRecord]:
-    """Give for each source the last run that moved it and was not taken back."""
-    done = (run for run in runs.values() if run.state not in _NOT_DONE)
+    """Give for each source the last run that moved it and was not taken back, nor partly so."""
+    done = (run for run in runs.values() if run.state not in _NOT_DONE and not run.undoing)
     return {source: run for run in done for source in run.sources}
 
 
