@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.errors import (
@@ -179,6 +180,10 @@ async def accept(provider: Provider, prompt: str, *, window_id: str = "") -> lis
     """
     if prompt == names.NOTHING:
         return []
+    # oo7 knows a caller by its session, and decides by that who shows the prompt; everybody needs
+    # one afterwards anyway. Who refuses a session may still unlock.
+    with suppress(StoreError):
+        await provider.ensure_session()
     answer = await provider.prompts.run(prompt, window_id=window_id)
     if answer.dismissed:
         raise PromptDismissedError("the provider asked, and the answer was no")

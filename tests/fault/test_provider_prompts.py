@@ -73,6 +73,23 @@ async def test_an_accepted_prompt_unlocks(pair: Pair, style: str) -> None:
     assert pair.fake.prompts.windows == ["x11:7"]
 
 
+@pytest.mark.parametrize("pair", ["", "oo7"], indirect=True)
+async def test_the_caller_is_known_before_it_prompts(pair: Pair) -> None:
+    """oo7 knows a caller only by the session it opened, and shows no prompt to a stranger."""
+    pair.lock()
+    pair.fake.knows_by_session = True
+    await pair.backend.unlock(pair.collection)
+    assert not await pair.backend.is_locked(pair.collection)
+
+
+async def test_who_gives_no_session_may_still_unlock(pair: Pair) -> None:
+    """That no session can be had is told by the first read, not by a refusal to unlock."""
+    pair.lock()
+    pair.fake.sessions.public_key = b"\0"
+    await pair.backend.unlock(pair.collection)
+    assert not await pair.backend.is_locked(pair.collection)
+
+
 @pytest.mark.parametrize("style", ["dismiss", "slash", "error"])
 async def test_a_dismissed_prompt_is_a_decision(pair: Pair, style: str) -> None:
     """A refusal, in each spelling, is a dismissal, and the next attempt asks again."""

@@ -64,6 +64,8 @@ class FakeProvider:
         self.looked_at: dict[str, str] = {}
         """By unique name the call at which a client is looked at: its first."""
         self.prompts_for = {"Unlock", "CreateCollection"}
+        self.knows_by_session = False
+        """Whether it shows prompts only to who has opened a session, as oo7 does."""
         self.prompts = FakePrompts(self.emit)
         self.sessions = FakeSessions(self.vault)
         self.most_bytes = 64 << 20
@@ -335,6 +337,8 @@ class FakeProvider:
         return work().value, "/"
 
     def _prompt_prompt(self, path: str, window_id: str) -> Answer:
+        if self.knows_by_session and not self.sessions.any_open:
+            raise FakeError("org.freedesktop.zbus.Error")
         self.prompts.show(path, window_id)
         return "", []
 

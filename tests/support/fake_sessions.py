@@ -37,6 +37,11 @@ class FakeSessions:
         """Lose every session."""
         self._ciphers.clear()
 
+    @property
+    def any_open(self) -> bool:
+        """Whether a session was opened and not lost."""
+        return bool(self._ciphers)
+
     def open(self, algorithm: str, data: Any) -> list[object]:
         """Open a session; gives what ``OpenSession`` answers."""
         path = f"{ROOT}/session/s{next(self._numbers)}"
