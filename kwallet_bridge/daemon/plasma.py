@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import secrets
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.bus.incoming import UNKNOWN_METHOD, UNKNOWN_OBJECT
@@ -126,7 +125,7 @@ class _Request:
 
     def __init__(self, bus: BusConnection) -> None:
         self._bus = bus
-        self._path = f"{_PATHS}/{secrets.token_hex(16)}"
+        self._path = f"{_PATHS}/{os.urandom(16).hex()}"
         self._owner = ""
         self._shown = False
         self._answer: asyncio.Future[Secret | None] = asyncio.get_running_loop().create_future()
