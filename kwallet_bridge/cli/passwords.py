@@ -256,6 +256,24 @@ def _ask_on_terminal(prompt: Prompt, withdrawal: Withdrawal) -> Secret | None:
     return Secret(line.removesuffix(b"\n"))
 
 
+def confirm(question: str, withdrawal: Withdrawal) -> bool | None:
+    """Return whether a person at the controlling terminal says yes; None without a terminal.
+
+    Whatever is neither ``y`` nor ``yes`` is a no, and so are the end of the input and a question
+    that was withdrawn. The question's lines stay lines; its other controls are escaped.
+    """
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        os.write(terminal, "\n".join(map(printable, question.split("\n"))).encode())
+        answer = _read_line(terminal, withdrawal)
+    finally:
+        os.close(terminal)
+    return answer.strip().lower() in {b"y", b"yes"}
+
+
 def _read_line(terminal: int, withdrawal: Withdrawal) -> bytes:
     """Read a line once there is one; nothing for a question that was withdrawn."""
     withdrawn = os.eventfd(0, os.EFD_CLOEXEC)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
+    from kwallet_bridge.statefile import Decision
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -160,13 +162,20 @@ async def _install(
     """Install, and keep which store shall serve before the daemon starts."""
     chosen = read_word(word, environ, MadeBy.INSTALL) if word is not None else None
     kept = await asyncio.to_thread(read_kept, environ)
+    offered = None
+    if chosen is None and kept is None:
+        # `session start`, which runs at every login, has no use for it and all that it loads.
+        from kwallet_bridge.cli.ownfile import offer_file  # noqa: PLC0415
+
+        offered = await offer_file(bus, environ)
+    chosen = chosen or offered
     await require_ways_out(bus, chosen or kept, say=say)
     # While KDE's daemon still answers: what it has open needs no password.
     arrived = await move_open_wallets(chosen or kept)
     if arrived is not None:
         say(str(arrived))
     if chosen is not None:
-        await asyncio.to_thread(keep, environ, chosen)
+        await asyncio.to_thread(_keep_surely, environ, chosen)
     try:
         await takeover.install()
     except BaseException:
@@ -175,7 +184,17 @@ async def _install(
             say(f"take back what was moved with kwallet-bridge migrate --undo {arrived.run}")
         if chosen is not None:
             await asyncio.to_thread(keep, environ, kept)
+        if offered is not None:
+            say(f"the encrypted file {offered.path} stays, with the password you gave")
         raise
+
+
+def _keep_surely(environ: Mapping[str, str], decision: Decision) -> None:
+    """Keep a decision, and read it back: what is taken over without it could serve elsewhere."""
+    keep(environ, decision)
+    kept = read_kept(environ)
+    if kept is None or (kept.kind, kept.path) != (decision.kind, decision.path):
+        raise SessionError("the decision for a store is not what was written; nothing was changed")
 
 
 async def _note_store(bus: BusConnection) -> None:

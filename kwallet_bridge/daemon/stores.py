@@ -132,7 +132,7 @@ async def _look_around(
     return Surroundings(
         password_given=True,
         provider_there=await _serves_secrets(bus, environ),
-        provider_served=bool(state.provider_served) or await _was_moved_to_provider(environ),
+        provider_served=await has_provider_served(state, environ),
     )
 
 
@@ -148,6 +148,11 @@ def given_password_file(environ: Mapping[str, str], options: FileOptions) -> Pat
 
     credential = find_credential(environ)
     return None if credential is None else credential.path
+
+
+async def has_provider_served(state: State, environ: Mapping[str, str]) -> bool:
+    """Return whether a provider is known to have served, or to have been moved into, before."""
+    return bool(state.provider_served) or await _was_moved_to_provider(environ)
 
 
 async def _was_moved_to_provider(environ: Mapping[str, str]) -> bool:

@@ -18,7 +18,7 @@ from kwallet_bridge.kwl.folders import list_wallet_folders
 from kwallet_bridge.kwl.names import WALLET_SUFFIX
 from kwallet_bridge.migrate.coverage import digest_content
 from kwallet_bridge.migrate.journal import journal_path, peek_records
-from kwallet_bridge.session.census import SECRETS, find_owner, list_activatable
+from kwallet_bridge.session.census import SECRETS, find_owner, has_owner, list_activatable
 from kwallet_bridge.statefile import Decision, StoreKind
 from kwallet_bridge.wire.generations import BUS_NAMES
 
@@ -75,11 +75,38 @@ async def require_ways_out(
     if provider is None:
         return
     path = decision.path if decision is not None and decision.kind is StoreKind.FILE else ""
-    if not path and SECRETS not in await list_activatable(bus):
+    if not path and await is_provider_missing(bus, provider):
         raise SessionError(
             f"{provider} itself is the Secret Service provider, and nobody would be once it has"
             f" ended. Either {OTHER_PROVIDER}. Or {OWN_FILE}"
         )
+    await require_moved(provider, path)
+    if path:
+        say(
+            "programs of the Secret Service itself, such as libsecret's, find no service from now on"
+        )
+
+
+async def is_provider_missing(bus: Bus, kde: Owner | None) -> bool:
+    """Return whether nobody provides the Secret Service once KDE's daemon has ended.
+
+    ``kde`` is that daemon where it is the provider itself, as :func:`find_kde_provider` gives it.
+    """
+    if SECRETS in await list_activatable(bus):
+        return False
+    return kde is not None or not await has_owner(bus, SECRETS)
+
+
+async def require_moved(provider: Owner, path: str) -> None:
+    """Make sure that what programs of the Secret Service keep in KDE's daemon was moved.
+
+    Args:
+        provider: That daemon.
+        path: The encrypted file that shall serve; "" for another provider.
+
+    Raises:
+        SessionError: It was not; the message says how it is done.
+    """
     places = {f"file:{path}", f"oo7-file:{path}"} if path else {"secret-service"}
     kept = await asyncio.to_thread(_list_unmoved, places)
     if kept:
@@ -92,10 +119,6 @@ async def require_ways_out(
         raise SessionError(
             f"{provider} keeps items of programs of the Secret Service in {many}, which would find"
             f" nothing once it has ended; {first}"
-        )
-    if path:
-        say(
-            "programs of the Secret Service itself, such as libsecret's, find no service from now on"
         )
 
 

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A program that passes for kwallet-bridge on the bus: it owns names and answers isEnabled."""
+"""A program that passes for kwallet-bridge on the bus: it owns names and answers isEnabled.
+
+Under the name of KDE's daemon it ends as that does when it is asked to.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -52,4 +57,6 @@ async def _serve(names: Sequence[str]) -> None:
 
 
 def _answer(call: IncomingCall) -> None:
+    if call.member == "quit":
+        os.kill(os.getpid(), signal.SIGTERM)
     call.reply("b", [True])
