@@ -304,7 +304,7 @@ def _parse(data: bytes, path: Path) -> State:
         if version > VERSION:
             raise StateError(
                 f"{path} was written by a newer kwallet-bridge; install that one, or move the file"
-                " away and decide anew with kwallet-bridge session install --store"
+                " away and decide anew with kwallet-bridge store use"
             )
         return _parse_state(content)
     except (ValueError, RecursionError) as error:
@@ -378,5 +378,5 @@ def _object(content: object) -> dict[str, object]:
 def _unreadable(path: Path, reason: str) -> StateError:
     return StateError(
         f"{path} says which store serves and cannot be used: {reason}; restore it from a backup, or"
-        " move it away and decide anew with kwallet-bridge session install --store"
+        " move it away and decide anew with kwallet-bridge store use"
     )

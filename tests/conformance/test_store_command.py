@@ -16,6 +16,7 @@ from support.peers import KWALLETRC, Bridge, GnomeKeyring, Ksecretd
 from support.private_bus import PrivateBus, ProcessEndedError, private_bus
 from support.processes import wait_until
 
+from kwallet_bridge.errors import StateError
 from kwallet_bridge.migrate.pending import holds_entries
 from kwallet_bridge.statefile import MadeBy, StoreKind, load, state_path
 from kwallet_bridge.wire.generations import BUS_NAMES
@@ -169,6 +170,31 @@ def test_using_another_store_starts_the_daemon_anew(
     assert session.process_of(BUS_NAMES[0]) != first
     assert read_status(session)["decided_by"] == "command line"
     assert "k.keyring" in run(session, "store", "show")
+
+
+def test_no_decision_is_written_over_a_damaged_one(
+    session: PrivateBus, program: Path, tmp_path: Path
+) -> None:
+    """It is refused, the file stays to be restored, and what the error says to do does help."""
+    run(session, "session", "install", "--program", str(program))
+    path = state_path(session.env)
+    damaged = b'{"version": 1, "key": "'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(damaged)
+    running = session.process_of(BUS_NAMES[0])
+    chosen = f"file:{tmp_path / 'k.keyring'}"
+    for words in (["use", chosen], ["switch", chosen]):
+        command = [sys.executable, "-m", "kwallet_bridge", "store", *words]
+        done = session.run(command, env={"PYTHONPATH": str(ROOT)}, check=False)
+        assert done.returncode == StateError.exit_code
+        assert "move it away and decide anew with kwallet-bridge store use" in done.stderr
+        assert "decided" not in done.stdout
+    assert path.read_bytes() == damaged
+    assert session.process_of(BUS_NAMES[0]) == running
+    path.rename(path.with_name("store.json.damaged"))
+    assert "decided: the keyring file" in run(session, "store", "use", chosen)
+    session.wait_for_name(BUS_NAMES[0])
+    assert read_status(session)["decided_by"] == "command line"
 
 
 def test_a_word_that_is_no_store_is_refused(bus: PrivateBus) -> None:
