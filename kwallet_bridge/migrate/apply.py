@@ -18,7 +18,17 @@ from kwallet_bridge.errors import (
     StoreTimeoutError,
 )
 from kwallet_bridge.migrate import keepsake, values
-from kwallet_bridge.migrate.model import WRITES, Action, Kind, Outcome, Plan, Result, Snapshot, Step
+from kwallet_bridge.migrate.model import (
+    WRITES,
+    Action,
+    Kind,
+    Outcome,
+    Place,
+    Plan,
+    Result,
+    Snapshot,
+    Step,
+)
 from kwallet_bridge.model import FolderName, Key, WalletName
 from kwallet_bridge.store import codec
 
@@ -29,6 +39,9 @@ if TYPE_CHECKING:
     from kwallet_bridge.secret import Secret
     from kwallet_bridge.store.port import CollectionId, ItemBackend, ItemId, NewItem
     from kwallet_bridge.store.wallets import Store
+
+_BROWSERS_FOLDER = " Keys"
+_BROWSERS_KEY = " Safe Storage"
 
 IN_FLIGHT = 8
 """Creations under way at once: enough to hide the round trips, few enough to stop soon."""
@@ -100,6 +113,21 @@ def at_rest(row: Step) -> Result:
     return Result(row, _AT_REST[row.action], row.reason)
 
 
+def _in_order(plan: Plan, action: Action) -> Iterator[tuple[int, Step]]:
+    """Give the rows to write with their numbers, those first without which most would be lost.
+
+    A browser encrypts all its logins under one key, and makes a new key where it finds none; so a
+    move that is cut off should have written that.
+    """
+    rows = [pair for pair in enumerate(plan.steps) if pair[1].action is action]
+    return iter(sorted(rows, key=lambda pair: not _is_browsers(pair[1].place)))
+
+
+def _is_browsers(place: Place) -> bool:
+    """Tell Chromium's family by the names it has in common: "Brave Keys/Brave Safe Storage"."""
+    return place.folder.endswith(_BROWSERS_FOLDER) or place.key.endswith(_BROWSERS_KEY)
+
+
 class Applier:
     """Carries out one plan of a run. ``results`` fills as rows end, by row number."""
 
@@ -133,13 +161,10 @@ class Applier:
                 for number, digest in intents_of(plan, cipher_key)
             ],
         )
-        waiting = iter([pair for pair in enumerate(plan.steps) if pair[1].action is Action.CREATE])
+        waiting = _in_order(plan, Action.CREATE)
         workers = 1 if self._target.backend.quirks.rewrites_text else IN_FLIGHT
         await asyncio.gather(*(self._work(waiting) for _ in range(workers)))
-        replaced = iter(
-            [pair for pair in enumerate(plan.steps) if pair[1].action is Action.REPLACE]
-        )
-        await self._work(replaced)
+        await self._work(_in_order(plan, Action.REPLACE))
         if self._failures:
             raise self._failures[0]
 

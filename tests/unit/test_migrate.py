@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from support.migration import KDEWALLET, Scene, entry, wallet
+from support.migration import KDEWALLET, Scene, Value, entry, wallet
 
 from kwallet_bridge.errors import (
     PromptDismissedError,
@@ -119,6 +119,26 @@ async def test_everything_arrives(scene: Scene) -> None:
         ("Chrome/Keys", "blob"): base64.b64encode(bytes(range(256))),
         ("Chrome/Keys", "nothing"): b"",
     }
+
+
+async def test_browsers_keys_are_written_first(scene: Scene) -> None:
+    """Each is worth a browser's logins, so it is there before what a cut-off run lacks."""
+    keys = ["Chromium Safe Storage", "Brave Safe Storage", "Vivaldi Safe Storage"]
+    folders: dict[str, dict[str, Value]] = {
+        "Mail": {f"account {number}": "old" for number in range(40)},
+        "Chromium Keys": {keys[0]: "old"},
+        "Brave Keys": {keys[1]: "old"},
+        "Vivaldi": {keys[2]: "old"},
+    }
+    for value, outcome in (("old", Outcome.CREATED), ("new", Outcome.REPLACED)):
+        scene.seen.steps.clear()
+        source = {folder: dict.fromkeys(entries, value) for folder, entries in folders.items()}
+        job, _ = await scene.migrate(wallet(source), Policy.REPLACE)
+        assert {one.outcome for one in scene.seen.steps} == {outcome}
+        assert len(scene.seen.steps) == 43
+        assert {one.step.place.key for one in scene.seen.steps[:3]} == set(keys)
+        # The report keeps the wallet's order.
+        assert [one.step.place.folder for one in job.results][:40] == ["Mail"] * 40
 
 
 async def test_dry_run_writes_nothing(scene: Scene) -> None:
