@@ -119,7 +119,7 @@ def _ask_kde(bus: PrivateBus, contents: Contents) -> None:
                 continue
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(600)  # gnome-keyring writes its whole file for each of 2,000 entries
 @pytest.mark.parametrize("vector", GOOD, ids=lambda vector: vector.name)
 async def test_every_wallet_round_trips(shared: PrivateBus, vector: Vector, tmp_path: Path) -> None:
     """A migrated wallet reads back byte for byte, KDE's program agrees, and undo leaves nothing."""
