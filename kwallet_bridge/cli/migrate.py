@@ -259,10 +259,14 @@ async def _end(args: argparse.Namespace) -> int:
         default = store.default_wallet
         try:
             if args.confirm:
-                done = await confirm_run(store.backend, journal, run, default_wallet=default)
+                done = await confirm_run(
+                    store.backend, journal, run, default_wallet=default, save=store.save
+                )
                 print_confirmed(run, done, now=store.kind(), as_json=args.json)
                 return report.confirm_code(done)
-            results = await undo_run(store.backend, journal, run, default_wallet=default)
+            results = await undo_run(
+                store.backend, journal, run, default_wallet=default, save=store.save
+            )
             await asyncio.to_thread(forget_undone, journal_path(), results)
             print_undo(run, results, now=store.kind(), as_json=args.json)
             return report.undo_code(results)

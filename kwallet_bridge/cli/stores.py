@@ -189,9 +189,9 @@ class StoreOpener:
             seen = None if address else is_text_keyring(collection, os.environ)
             return seen if backend.provider_kind == "gnome-keyring" else bool(seen)
 
-        async def wait_for_save(collection: CollectionId, since: float) -> None:
+        async def save(collection: CollectionId) -> None:
             if not address:  # whose files cannot be known either
-                await backend.wait_for_save(collection, since)
+                await backend.save(collection)
 
         default = settings.default_wallet
         return OpenStore(
@@ -200,7 +200,7 @@ class StoreOpener:
             default,
             bus.close,
             kind=lambda: backend.provider_kind or "unknown provider",
-            wait_for_save=wait_for_save,
+            save=save,
             is_text=is_text,
         )
 

@@ -141,6 +141,7 @@ async def remove_copied(
             await opened.backend.delete_item(item)
             removed += 1
             tell(item)
+        await opened.save(one.collection)
     return removed
 
 

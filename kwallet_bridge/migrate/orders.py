@@ -155,11 +155,10 @@ async def _write(
 
 
 async def _save(jobs: Sequence[Job], store: OpenStore) -> bool:
-    """Wait until what was written is safe from the provider's end; True if that was seen."""
-    since = time.time()
+    """Wait until all that was wished for outlasts the provider's end; True if that was seen."""
     for job in jobs:
         try:
-            await save_job(job, store, since)
+            await save_job(job, store)
         except BridgeError as error:
             job.error = error
             return False
@@ -204,7 +203,13 @@ async def _let_go_of_old_runs(journal: Journal, orders: Orders) -> None:
     with suppress(StoreError, WalletError, MigrationError):
         async with opened(orders) as store:
             for run in old:
-                await confirm_run(store.backend, journal, run, default_wallet=store.default_wallet)
+                await confirm_run(
+                    store.backend,
+                    journal,
+                    run,
+                    default_wallet=store.default_wallet,
+                    save=store.save,
+                )
 
 
 def is_partial(jobs: Sequence[Job]) -> bool:

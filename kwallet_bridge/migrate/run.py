@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from kwallet_bridge.errors import WalletNotFoundError
 from kwallet_bridge.migrate import keepsake
 from kwallet_bridge.migrate.apply import Applier, Target, at_rest
+from kwallet_bridge.migrate.lasting import is_saved
 from kwallet_bridge.migrate.mending import plan_repair
 from kwallet_bridge.migrate.model import (
-    WRITES,
     Action,
     Outcome,
     Plan,
@@ -28,19 +28,15 @@ from kwallet_bridge.migrate.wishes import merge, rehome
 from kwallet_bridge.secretservice.text_keyrings import MEANING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from kwallet_bridge.errors import BridgeError
     from kwallet_bridge.migrate.coverage import Covering
     from kwallet_bridge.migrate.journal import Journal, RunRecord
+    from kwallet_bridge.migrate.lasting import Save
     from kwallet_bridge.model import WalletName
     from kwallet_bridge.store.port import CollectionId, ItemBackend
     from kwallet_bridge.store.wallets import Store
-
-
-async def _is_saved(collection: CollectionId, since: float) -> None:
-    """Keep nothing waiting: most stores have saved when they answer."""
-    del collection, since
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +54,7 @@ class OpenStore:
     is_text: Callable[[CollectionId], bool | None] = lambda _: False
     """Whether a collection's file is plain text, not encrypted; None where that is not known."""
 
-    wait_for_save: Callable[[CollectionId, float], Awaitable[None]] = _is_saved
-    """Returns once what a collection was given until then, in seconds since 1970, is on the disk;
-    raises StoreTimeoutError where that is not seen."""
+    save: Save = is_saved
 
     def keeps_lines(self, collection: CollectionId) -> bool:
         """Tell whether any text is safe in a collection, whoever wrote it."""
@@ -217,20 +211,23 @@ async def write_job(
         ]
 
 
-async def save_job(job: Job, opened: OpenStore, since: float) -> None:
-    """Return once what a job wrote until ``since`` outlasts the provider's end.
+async def save_job(job: Job, opened: OpenStore) -> None:
+    """Return once what a job wished for and found or wrote outlasts the provider's end.
+
+    Also what it did not write itself: another process may have, a moment ago, as the part of the
+    run that was cut off did.
 
     Raises:
         StoreTimeoutError: That is not seen; the run can be resumed.
     """
-    written = {Outcome.CREATED, Outcome.REPLACED}
-    if not any(one.step.action in WRITES and one.outcome in written for one in job.results):
+    there = {Outcome.CREATED, Outcome.REPLACED, Outcome.SAME}
+    if not any(one.outcome in there for one in job.results):
         return
     collection = await find_collection(
         opened.backend, job.wallet, default_wallet=opened.default_wallet
     )
     if collection is not None:
-        await opened.wait_for_save(collection, since)
+        await opened.save(collection)
 
 
 async def verify_job(job: Job, opened: OpenStore, watcher: Watcher) -> None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from kwallet_bridge.errors import MigrationError, UsageError
 from kwallet_bridge.migrate import keepsake, values
 from kwallet_bridge.migrate.journal import CONFIRMED, UNDONE
+from kwallet_bridge.migrate.lasting import Save, is_saved
 from kwallet_bridge.migrate.model import Action, Kind, Place, Snapshot
 from kwallet_bridge.migrate.plan import Destination
 from kwallet_bridge.migrate.snapshot import find_collection, read_secrets_of
 from kwallet_bridge.store import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kwallet_bridge.migrate.journal import Intent, Journal, RunRecord
     from kwallet_bridge.model import WalletName
@@ -62,18 +63,20 @@ def find_run(journal: Journal, name: str) -> RunRecord:
     return run
 
 
-async def undo_run(
+async def undo_run(  # noqa: PLR0913  keyword-only
     backend: ItemBackend,
     journal: Journal,
     run: RunRecord,
     *,
     default_wallet: str,
     tell: Callable[[UndoResult], None] = lambda _: None,
+    save: Save = is_saved,
 ) -> list[UndoResult]:
     """Undo a run, finished or cut off; what somebody changed since stays as it is.
 
     The run has ended only if its ``state`` says so afterwards: every wallet was found with the
-    run's key in it, and nothing of the run is left. Else the same call can be repeated.
+    run's key in it, nothing of the run is left, and that is saved. Else the same call can be
+    repeated.
 
     Raises:
         MigrationError: The run was undone or confirmed already.
@@ -97,10 +100,18 @@ async def undo_run(
         elif place is None:
             results += [UndoResult(one, Undone.UNREACHED) for one in _places(run, wallet)]
         else:
-            results += await _undo_wallet(backend, journal, run, place, tell)
+            undone = await _undo_wallet(backend, run, place, tell)
+            results += undone.values()
+            # Before the journal takes it for done: what a store has not saved comes back.
+            await save(place.collection)
+            _note_undone(journal, run, wallet, undone)
+            if wallet in run.settled:
+                await _clear(backend, run, place)
     for place in await _find_bare(backend, run, default_wallet=default_wallet):
         await _clear(backend, run, place)
-    _end_if_settled(journal, run, UNDONE)
+    if _is_settled(run):
+        await _save_all(backend, run, save, default_wallet=default_wallet)
+        _end(journal, run, UNDONE)
     return results
 
 
@@ -113,11 +124,17 @@ class Confirmed:
 
 
 async def confirm_run(
-    backend: ItemBackend, journal: Journal, run: RunRecord, *, default_wallet: str
+    backend: ItemBackend,
+    journal: Journal,
+    run: RunRecord,
+    *,
+    default_wallet: str,
+    save: Save = is_saved,
 ) -> Confirmed:
     """Let go of what a run replaced; it cannot be undone any more.
 
-    The run has ended only if every wallet was reached; else the same call can be repeated.
+    The run has ended only if every wallet was reached and is saved without what was let go; else
+    the same call can be repeated.
 
     Raises:
         MigrationError: The run was undone or confirmed already.
@@ -133,7 +150,9 @@ async def confirm_run(
     for place in await _find_bare(backend, run, default_wallet=default_wallet):
         await keepsake.forget(backend, place.collection, run.id)
     unreached = tuple(wallet for wallet in run.wallets if wallet not in run.settled)
-    _end_if_settled(journal, run, CONFIRMED)
+    if _is_settled(run):
+        await _save_all(backend, run, save, default_wallet=default_wallet)
+        _end(journal, run, CONFIRMED)
     return Confirmed(removed, unreached)
 
 
@@ -189,10 +208,27 @@ def _places(run: RunRecord, wallet: WalletName) -> list[Place]:
     return [one.place for one in run.intents.values() if one.place.wallet == wallet]
 
 
-def _end_if_settled(journal: Journal, run: RunRecord, state: str) -> None:
-    if run.settled.issuperset(run.wallets):
-        journal.end(run, state)
-        journal.forget_names(run)
+def _is_settled(run: RunRecord) -> bool:
+    return run.settled.issuperset(run.wallets)
+
+
+async def _save_all(
+    backend: ItemBackend, run: RunRecord, save: Save, *, default_wallet: str
+) -> None:
+    """Have what a run's wallets have lost stay lost, before the journal forgets what it was.
+
+    Also where nothing was left to remove: the process that removed it may have been killed before
+    this. A wallet that is locked was not touched.
+    """
+    for wallet in dict.fromkeys([*run.wallets, *run.keyed]):
+        collection = await find_collection(backend, wallet, default_wallet=default_wallet)
+        if collection is not None and not await backend.is_locked(collection):
+            await save(collection)
+
+
+def _end(journal: Journal, run: RunRecord, state: str) -> None:
+    journal.end(run, state)
+    journal.forget_names(run)
 
 
 def _refuse_ended(run: RunRecord) -> None:
@@ -201,28 +237,27 @@ def _refuse_ended(run: RunRecord) -> None:
 
 
 async def _undo_wallet(
-    backend: ItemBackend,
-    journal: Journal,
-    run: RunRecord,
-    place: Reached,
-    tell: Callable[[UndoResult], None],
-) -> list[UndoResult]:
+    backend: ItemBackend, run: RunRecord, place: Reached, tell: Callable[[UndoResult], None]
+) -> dict[int, UndoResult]:
+    """Undo the rows of one wallet that no earlier undo has dealt with; gives them by number."""
     undoing = _Undoing(backend, run, place)
     await undoing.look()
-    results, done = [], set()
+    results: dict[int, UndoResult] = {}
     for intent in sorted(run.intents.values(), key=lambda one: -one.number):
-        if intent.place.wallet != place.wallet or intent.number in run.taken_back:
-            continue
-        results.append(await undoing.undo(intent))
-        tell(results[-1])
-        if results[-1].outcome is not Undone.CHANGED:
-            done.add(intent.number)
+        if intent.place.wallet == place.wallet and intent.number not in run.taken_back:
+            results[intent.number] = await undoing.undo(intent)
+            tell(results[intent.number])
+    return results
+
+
+def _note_undone(
+    journal: Journal, run: RunRecord, wallet: WalletName, results: Mapping[int, UndoResult]
+) -> None:
+    done = [number for number, one in results.items() if one.outcome is not Undone.CHANGED]
     if len(done) < len(results):
         journal.note_taken_back(run, done)
-        return results
-    journal.note_settled(run, place.wallet)
-    await _clear(backend, run, place)
-    return results
+    else:
+        journal.note_settled(run, wallet)
 
 
 class _Undoing:

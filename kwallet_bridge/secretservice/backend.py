@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,7 +24,7 @@ from kwallet_bridge.secretservice.client import (
 )
 from kwallet_bridge.secretservice.link import ProviderLink
 from kwallet_bridge.secretservice.quirks import PROMPTERS, SAVE_LATE, UNKNOWN
-from kwallet_bridge.secretservice.saving import wait_for_save
+from kwallet_bridge.secretservice.saving import make_nudge, wait_for_save
 from kwallet_bridge.secretservice.signals import resolve
 from kwallet_bridge.shared import join_or_start
 from kwallet_bridge.store.port import Collection, CollectionId, ItemId
@@ -323,8 +324,11 @@ class SecretServiceBackend:
         await writing.delete_item(provider, item)
         await self._spare(provider)
 
-    async def wait_for_save(self, collection: CollectionId, since: float) -> None:
-        """Return once what was stored until ``since`` is safe from the provider's end.
+    async def save(self, collection: CollectionId) -> None:
+        """Return once all that a collection was given and lost so far outlasts the provider's end.
+
+        Whoever gave it may have been another process, so nobody knows whether something waits to
+        be saved: a change of our own makes the provider save, with everything before it.
 
         Raises:
             StoreTimeoutError: It was not seen to be saved.
@@ -332,9 +336,12 @@ class SecretServiceBackend:
         provider = await self._provider()
         if provider.kind not in SAVE_LATE:
             return
-        for one in await self.collections():
-            if one.id == collection:
-                await wait_for_save(one.label, since)
+        labels = [one.label for one in await self.collections() if one.id == collection]
+        if not labels:
+            return
+        since = time.time()
+        await self.delete_item(await self.create_item(collection, make_nudge(), replace=False))
+        await wait_for_save(labels[0], since)
 
     async def _spare(self, provider: Provider) -> None:
         if self._spares:

@@ -11,6 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from kwallet_bridge.errors import StoreTimeoutError
+from kwallet_bridge.secret import Secret
+from kwallet_bridge.store.port import ItemSecret, NewItem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
 PATIENCE: Final = 20.0
 """Seconds within which a wallet is saved; ksecretd waits five, and writes a large one for some."""
 _LOOK: Final = 0.1
+NUDGE_SCHEMA: Final = "org.kwallet_bridge.Nudge"
+"""The migrator's own, and so no program's entry, should one be left by a process that was killed."""
+
+
+def make_nudge() -> NewItem:
+    """Return an item that is stored and deleted for nothing but to have a provider save."""
+    attributes = {"xdg:schema": NUDGE_SCHEMA}
+    return NewItem("kwallet-bridge: save", attributes, ItemSecret(Secret(b"nothing to hide")))
 
 
 async def wait_for_save(label: str, since: float, *, patience: float = PATIENCE) -> None:
@@ -36,7 +46,7 @@ async def wait_for_save(label: str, since: float, *, patience: float = PATIENCE)
     while not await asyncio.to_thread(_is_written, places, since):
         if loop.time() > deadline:
             raise StoreTimeoutError(
-                "the provider was not seen to save what it was given; if it ends now, that is lost"
+                "the provider was not seen to save what was changed; if it ends now, the change is lost"
             )
         await asyncio.sleep(_LOOK)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +22,8 @@ from support.fake_provider import Fault
 from support.hosted import HostedFake
 from support.migrated import connect, read_everything
 from support.paths import ROOT, VECTORS
-from support.peers import GnomeKeyring
+from support.peers import GnomeKeyring, Ksecretd
+from support.private_bus import private_bus
 
 from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.model import Entry, EntryType, FolderName, Key, WalletName
@@ -28,7 +32,6 @@ from kwallet_bridge.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from support.private_bus import PrivateBus
 
@@ -509,6 +512,70 @@ def over_already(stage: Stage, keyring: GnomeKeyring, end: End) -> None:
     assert (stage.entries(), stage.states()) == ({"mail": "new"}, ["undone"])
 
 
+# --- over a provider that saves late ------------------------------------------------------------
+
+
+class Unsaved:
+    """ksecretd that may write no file, as on a full disk, and which is then ended.
+
+    What it had not saved is lost with it, so its next start shows what is on the disk.
+    """
+
+    def __init__(self, keyring: Ksecretd) -> None:
+        self._keyring = keyring
+
+    def __enter__(self) -> None:
+        assert self._keyring.process is not None
+        pid = self._keyring.process.pid
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+    def __exit__(self, *_: object) -> None:
+        self._keyring.stop()
+        self._keyring.start()
+
+
+def not_seen_to_save(stage: Stage, keyring: Ksecretd, end: End) -> None:
+    """The provider ends before it saved; the same command writes what was lost."""
+    stage.write("third", "kept")  # makes the file, once it is saved
+    keyring.restart()
+    with Unsaved(keyring):
+        end.require(stage.migrate())
+        assert stage.states() == ["running"]
+    assert stage.entries() == {"third": "kept"}
+    assert stage.migrate().returncode == 0
+    _require_saved(stage, keyring, {**NEW, "third": "kept"}, "finished")
+
+
+def _require_saved(stage: Stage, keyring: Ksecretd, entries: dict[str, str], state: str) -> None:
+    """End the provider at once: what was said to be so outlasts that."""
+    keyring.stop()
+    keyring.start()
+    assert (stage.entries(), stage.states()[-1]) == (entries, state)
+
+
+def undoing_not_seen_to_save(stage: Stage, keyring: Ksecretd, end: End) -> None:
+    """What the undo removed comes back; the next undo removes it, and it stays away."""
+    stage.write("third", "kept")
+    assert stage.migrate().returncode == 0
+    with Unsaved(keyring):
+        end.require(stage.run("migrate", "--undo", "last"))
+        assert stage.states() == ["in part"]
+    assert stage.entries() == {**NEW, "third": "kept"}
+    assert stage.run("migrate", "--undo", "last").stdout == "2 removed\n"
+    _require_saved(stage, keyring, {"third": "kept"}, "undone")
+
+
+def confirming_not_seen_to_save(stage: Stage, keyring: Ksecretd, end: End) -> None:
+    """The old value that was let go is kept again; the next confirmation ends it."""
+    stage.write("mail", "old")
+    assert stage.migrate("--on-conflict", "replace").returncode == 0
+    with Unsaved(keyring):
+        end.require(stage.run("migrate", "--confirm", "last"))
+        assert stage.states() == ["finished"]
+    assert "; 1 kept items are gone" in stage.run("migrate", "--confirm", "last").stdout
+    _require_saved(stage, keyring, NEW, "confirmed")
+
+
 OVER_GNOME_KEYRING: dict[str, Callable[[Stage, GnomeKeyring, End], None]] = {
     "dry run": dry_run,
     "done": done,
@@ -539,11 +606,17 @@ OVER_STAND_IN: dict[str, Callable[[Stage, HostedFake, End], None]] = {
     "verification failed": verification_failed,
     "nothing had been written": nothing_had_been_written,
 }
+OVER_KSECRETD: dict[str, Callable[[Stage, Ksecretd, End], None]] = {
+    "not seen to save": not_seen_to_save,
+    "undoing not seen to save": undoing_not_seen_to_save,
+    "confirming not seen to save": confirming_not_seen_to_save,
+}
 
 
 def test_every_end_of_the_page_is_brought_about() -> None:
     """No row without a scene, and no scene without a row."""
-    assert set(read_page()) == {*OVER_GNOME_KEYRING, *OVER_STAND_IN, "no provider"}
+    scenes = {*OVER_GNOME_KEYRING, *OVER_STAND_IN, *OVER_KSECRETD, "no provider"}
+    assert set(read_page()) == scenes
 
 
 @pytest.mark.parametrize("situation", OVER_GNOME_KEYRING)
@@ -557,6 +630,14 @@ def test_over_a_provider_that_misbehaves(stage: Stage, situation: str) -> None:
     """The stand-in, which fails where it is told to."""
     with HostedFake(stage.bus.address) as fake:
         OVER_STAND_IN[situation](stage, fake, read_page()[situation])
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("situation", OVER_KSECRETD)
+def test_over_a_provider_that_saves_late(situation: str) -> None:
+    """KDE's own provider, in the root that KWB_SID_ROOT names."""
+    with private_bus(Path(os.environ["KWB_SID_ROOT"])) as bus, Ksecretd(bus) as keyring:
+        OVER_KSECRETD[situation](Stage(bus), keyring, read_page()[situation])
 
 
 def test_without_a_provider(stage: Stage) -> None:

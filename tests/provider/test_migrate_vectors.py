@@ -171,14 +171,14 @@ class Ground:
 
     def __init__(self, open_store: OpenNow, restart: Callable[[], Awaitable[None]]) -> None:
         self._open = open_store
-        self._restart = restart
+        self.restart = restart
         self._opened = 0
 
     async def open(self) -> OpenStore:
         """Open it; before the second time, which is for verifying, it is restarted."""
         self._opened += 1
         if self._opened == 2:
-            await self._restart()
+            await self.restart()
         return await self._open()
 
 
@@ -337,9 +337,18 @@ async def test_every_wallet_is_there_after_a_restart(name: str, tmp_path: Path) 
             with open_journal(orders.journal) as journal:
                 found = find_run(journal, run.id)
                 ended = await undo_run(
-                    opened.backend, journal, found, default_wallet=opened.default_wallet
+                    opened.backend,
+                    journal,
+                    found,
+                    default_wallet=opened.default_wallet,
+                    save=opened.save,
                 )
             assert {one.outcome for one in ended} == {Undone.REMOVED}
+        finally:
+            await opened.close()
+        await ground.restart()
+        opened = await ground.open()
+        try:
             assert await read_everything(opened) == {}
         finally:
             await opened.close()

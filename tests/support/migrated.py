@@ -103,7 +103,7 @@ async def connect(address: str) -> OpenStore:
         EntryStore(backend, settings),
         settings.default_wallet,
         bus.close,
-        wait_for_save=backend.wait_for_save,
+        save=backend.save,
     )
 
 

@@ -506,27 +506,29 @@ async def test_what_a_provider_makes_of_maps_is_said_before_it_is_written(tmp_pa
 
 
 async def test_what_a_provider_was_not_seen_to_save_is_not_called_done(tmp_path: Path) -> None:
-    """The run stays open, nothing is verified; the next one waits for nothing and ends it."""
+    """The run stays open, nothing is verified; the next one waits too, and then ends it."""
     backend = MemoryBackend()
     backend.add_collection("Login", alias="default")
     scene = Scene(backend, tmp_path / "journal")
-    asked: list[float] = []
+    asked: list[CollectionId] = []
 
-    async def wait(collection: CollectionId, since: float) -> None:
-        assert collection == _login(scene)
-        asked.append(since)
-        raise StoreTimeoutError("not saved")
+    async def save(collection: CollectionId) -> None:
+        asked.append(collection)
+        if len(asked) < 3:
+            raise StoreTimeoutError("not saved")
 
     async def open_store() -> OpenStore:
-        return replace(await scene.open_store(), wait_for_save=wait)
+        return replace(await scene.open_store(), save=save)
 
-    job = Job(SMALL.name, from_wallet(SMALL, SMALL.name))
-    run = await carry_out([job], replace(scene.orders(), open_store=open_store))
+    for tried in (1, 2):  # with nothing left to write, the second time
+        job = Job(SMALL.name, from_wallet(SMALL, SMALL.name))
+        run = await carry_out([job], replace(scene.orders(), open_store=open_store))
+        assert run is not None
+        assert run.is_open
+        assert asked == tried * [_login(scene)]
+        assert not any(one.verified for one in job.results)
+        assert exit_code([job], refused=(), dry_run=False) == 21
     assert run is not None
-    assert run.is_open
-    assert len(asked) == 1
-    assert not any(one.verified for one in job.results)
-    assert exit_code([job], refused=(), dry_run=False) == 21
     job = Job(SMALL.name, from_wallet(SMALL, SMALL.name))
     ended = await carry_out([job], replace(scene.orders(), open_store=open_store))
     assert ended is not None

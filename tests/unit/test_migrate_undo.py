@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.migration import Scene, wallet
 
-from kwallet_bridge.errors import MigrationError, StoreUnavailableError
+from kwallet_bridge.errors import MigrationError, StoreTimeoutError, StoreUnavailableError
 from kwallet_bridge.migrate import orders
 from kwallet_bridge.migrate.journal import open_journal
 from kwallet_bridge.migrate.model import Policy
@@ -321,3 +321,34 @@ async def test_a_cut_off_replacement_is_resumed(scene: Scene, number: int) -> No
     assert len(entries) == 3
     await _undo(scene)
     assert _dump(scene) == before
+
+
+@pytest.mark.parametrize("ending", ["undo", "confirm"])
+async def test_an_end_that_is_not_seen_to_be_saved_is_none(scene: Scene, ending: str) -> None:
+    """The run stays open while something may come back; the same again waits anew, and ends it."""
+    _add(scene, ENTRY, b"old")
+    _, run = await scene.migrate(SOURCE, Policy.REPLACE)
+    assert run is not None
+    saved: list[CollectionId] = []
+    left = 0
+
+    async def save(collection: CollectionId) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise StoreTimeoutError("not saved")
+        saved.append(collection)
+
+    with open_journal(scene.journal) as journal:
+        found = find_run(journal, run.id)
+        end, state = (undo_run, "undone") if ending == "undo" else (confirm_run, "confirmed")
+        for seen in range(2 if ending == "undo" else 1):  # undoing waits twice
+            left = seen
+            with pytest.raises(StoreTimeoutError):
+                await end(scene.backend, journal, found, default_wallet="kdewallet", save=save)
+            assert found.state == "finished"
+        left = 1
+        saved.clear()
+        await end(scene.backend, journal, found, default_wallet="kdewallet", save=save)
+        assert found.state == state
+    assert saved == [_login(scene)]
