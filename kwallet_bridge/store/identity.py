@@ -107,6 +107,8 @@ class Identity:
         self._alarms: dict[WalletName, _Alarm] = {}
         self._proving: dict[str, SharedRun[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._last: set[asyncio.Task[None]] = set()
+        """Those that note the last of a collection: what comes in its place is compared with it."""
         self._lock = asyncio.Lock()
         self._later: asyncio.TimerHandle | None = None
         self._problem: str | None = None
@@ -146,6 +148,8 @@ class Identity:
         await join_or_start(self._proving, f"{id(site)} {role}", work)
 
     async def _prove(self, site: Site, wallet: WalletName, role: str) -> None:
+        if self._last:
+            await asyncio.wait(self._last)
         state = await self._load()
         mark, missing = await self._compare(site, self._notes(state, wallet), state)
         site.check()
@@ -299,9 +303,12 @@ class Identity:
         if watched is not None:
             names = site.index.known_names()
             self._drop(watched)
-            # Without the mark a note that is a little too old would make it another collection.
-            if names != watched.noted and watched.mark:
-                self._start(self._note(watched, names))
+            # Also where there was no time for a mark: a provider that has just started may show
+            # less than what was written to it a moment before it ended.
+            if names != watched.noted and (watched.mark or _holds_keys(site)):
+                last = self._start(self._note(watched, names))
+                self._last.add(last)
+                last.add_done_callback(self._last.discard)
 
     async def flush(self) -> None:
         """Note everything now."""
@@ -410,10 +417,11 @@ class Identity:
         await self._update(change)
         watched.noted = names
 
-    def _start(self, work: object) -> None:
+    def _start(self, work: object) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guard(self, work: object) -> None:
         try:
