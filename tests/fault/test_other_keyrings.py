@@ -141,7 +141,7 @@ def test_another_collection(
         client.listen()
         handle = client.open(WALLET, APPID)
         change(KeyringAdmin(bus.client()))
-        assert client.wait_signal("walletClosedId").body == (handle,)
+        client.wait_closed(handle)
     else:
         change(KeyringAdmin(bus.client()))
         bridge.start()

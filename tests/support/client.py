@@ -343,6 +343,11 @@ class KWalletClient(RawClient):
         """Receive the daemon's signals of this generation's path."""
         self.subscribe(f"type='signal',interface='{KWALLET}',path='{self.object_path}'")
 
+    def wait_closed(self, handle: int) -> None:
+        """Wait until the daemon has announced the end of a handle; others may end before it."""
+        while self.wait_signal("walletClosedId").body != (handle,):
+            pass
+
     def ask(self, member: str, signature: str = "", *body: object) -> Reply:
         """Call a KWallet method by name and body signature."""
         return self.call(self.service, self.object_path, KWALLET, member, signature, body)

@@ -43,6 +43,9 @@ class KeyringAdmin:
     def set_default(self, path: str) -> None:
         """Have the default alias name a collection."""
         self._service("SetAlias", "so", "default", path)
+        # gnome-keyring tells nobody of an alias. Who asks again when collections come and go may
+        # have asked before the alias was set.
+        self.delete(self.create("passing"))
 
     def collections(self) -> list[str]:
         """List all collections' paths."""
