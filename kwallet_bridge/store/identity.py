@@ -306,7 +306,7 @@ class Identity:
             # Also where there was no time for a mark: a provider that has just started may show
             # less than what was written to it a moment before it ended.
             if names != watched.noted and (watched.mark or _holds_keys(site)):
-                last = self._start(self._note(watched, names))
+                last = self._start(self._note(watched, names), alone=True)
                 self._last.add(last)
                 last.add_done_callback(self._last.discard)
 
@@ -417,15 +417,19 @@ class Identity:
         await self._update(change)
         watched.noted = names
 
-    def _start(self, work: object) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(self._guard(work))
+    def _start(self, work: object, *, alone: bool = False) -> asyncio.Task[None]:
+        """Do ``work`` in its turn; ``alone``: at once, as it asks no provider that may be silent."""
+        turn = contextlib.nullcontext() if alone else self._lock
+        task = asyncio.get_running_loop().create_task(self._guard(work, turn))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _guard(self, work: object) -> None:
+    async def _guard(
+        self, work: object, turn: contextlib.AbstractAsyncContextManager[object]
+    ) -> None:
         try:
-            async with self._lock:
+            async with turn:
                 await work  # type: ignore[misc]
         except BridgeError as error:
             _log.warning("what a wallet holds could not be noted: %s", type(error).__name__)
