@@ -297,15 +297,15 @@ class Identity:
 
     # --- noting ---------------------------------------------------------------------------------
 
-    def leave(self, site: Site) -> None:
-        """Note the last of a collection that is about to be locked or lost."""
+    def leave(self, site: Site, *, lost: bool) -> None:
+        """Note the last of a collection that is about to be locked, or was ``lost`` with its provider."""
         watched = self._watched.get(id(site))
         if watched is not None:
             names = site.index.known_names()
             self._drop(watched)
-            # Also where there was no time for a mark: a provider that has just started may show
-            # less than what was written to it a moment before it ended.
-            if names != watched.noted and (watched.mark or _holds_keys(site)):
+            # Without the mark a note that is a little too old would make it another collection. But
+            # a provider that starts again may show less than was written just before it ended.
+            if names != watched.noted and (watched.mark or (lost and _holds_keys(site))):
                 last = self._start(self._note(watched, names), alone=True)
                 self._last.add(last)
                 last.add_done_callback(self._last.discard)
