@@ -450,7 +450,7 @@ class EntryStore:
 
     def _end_site(self, site: Open, *, locked: bool) -> None:
         if self._identity is not None:
-            self._identity.leave(site, lost=not locked)
+            self._identity.leave(site)
         site.end(locked=locked)
 
     def _emit(self, event: StoreEvent) -> None:

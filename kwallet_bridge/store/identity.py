@@ -107,8 +107,6 @@ class Identity:
         self._alarms: dict[WalletName, _Alarm] = {}
         self._proving: dict[str, SharedRun[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._last: set[asyncio.Task[None]] = set()
-        """Those that note the last of a collection: what comes in its place is compared with it."""
         self._lock = asyncio.Lock()
         self._later: asyncio.TimerHandle | None = None
         self._problem: str | None = None
@@ -148,8 +146,6 @@ class Identity:
         await join_or_start(self._proving, f"{id(site)} {role}", work)
 
     async def _prove(self, site: Site, wallet: WalletName, role: str) -> None:
-        if self._last:
-            await asyncio.wait(self._last)
         state = await self._load()
         mark, missing = await self._compare(site, self._notes(state, wallet), state)
         site.check()
@@ -297,18 +293,15 @@ class Identity:
 
     # --- noting ---------------------------------------------------------------------------------
 
-    def leave(self, site: Site, *, lost: bool) -> None:
-        """Note the last of a collection that is about to be locked, or was ``lost`` with its provider."""
+    def leave(self, site: Site) -> None:
+        """Note the last of a collection that is about to be locked or lost."""
         watched = self._watched.get(id(site))
         if watched is not None:
             names = site.index.known_names()
             self._drop(watched)
-            # Without the mark a note that is a little too old would make it another collection. But
-            # a provider that starts again may show less than was written just before it ended.
-            if names != watched.noted and (watched.mark or (lost and _holds_keys(site))):
-                last = self._start(self._note(watched, names), alone=True)
-                self._last.add(last)
-                last.add_done_callback(self._last.discard)
+            # Without the mark a note that is a little too old would make it another collection.
+            if names != watched.noted and watched.mark:
+                self._start(self._note(watched, names))
 
     async def flush(self) -> None:
         """Note everything now."""
@@ -417,19 +410,14 @@ class Identity:
         await self._update(change)
         watched.noted = names
 
-    def _start(self, work: object, *, alone: bool = False) -> asyncio.Task[None]:
-        """Do ``work`` in its turn; ``alone``: at once, as it asks no provider that may be silent."""
-        turn = contextlib.nullcontext() if alone else self._lock
-        task = asyncio.get_running_loop().create_task(self._guard(work, turn))
+    def _start(self, work: object) -> None:
+        task = asyncio.get_running_loop().create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
-    async def _guard(
-        self, work: object, turn: contextlib.AbstractAsyncContextManager[object]
-    ) -> None:
+    async def _guard(self, work: object) -> None:
         try:
-            async with turn:
+            async with self._lock:
                 await work  # type: ignore[misc]
         except BridgeError as error:
             _log.warning("what a wallet holds could not be noted: %s", type(error).__name__)

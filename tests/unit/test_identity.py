@@ -27,7 +27,6 @@ from kwallet_bridge.store.note import (
     own_note,
     parse_note,
 )
-from kwallet_bridge.store.port import BackendGone, BackendReturned
 from kwallet_bridge.store.wallets import StoreSettings, WalletLocked, WalletState
 
 if TYPE_CHECKING:
@@ -402,19 +401,6 @@ async def test_a_refused_mark_stops_nobody(it: Fixture) -> None:
     await again.open()
     assert await again.store.read(WALLET, F, K) == OLD
     assert again.told == []
-
-
-async def test_what_was_just_written_is_missed_before_there_is_a_mark(it: Fixture) -> None:
-    """A provider that ends at once after the first write, and then shows nothing yet."""
-    life = it.live()
-    await life.open()
-    await life.store.write(WALLET, F, K, OLD)
-    it.memory.drop_collection(it.box)
-    it.box = it.memory.add_collection("Login", alias="default")
-    it.memory._emit(BackendGone())
-    it.memory._emit(BackendReturned())
-    with pytest.raises(ElsewhereError):
-        await life.store.read(WALLET, F, K)
 
 
 # --- decisions ----------------------------------------------------------------------------------
