@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from support.paths import ROOT
 from support.vectors import load_vector
+from support.waiting import wait_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -168,14 +170,20 @@ class PamLogin:
     def helpers(self) -> list[int]:
         """Return the process ids of the helpers that run."""
         found = subprocess.run(
-            ["pgrep", "-u", str(UID)], text=True, check=False, capture_output=True
+            ["pgrep", "-r", "D,R,S", "-u", str(UID)], text=True, check=False, capture_output=True
         )
         return [int(word) for word in found.stdout.split()]
 
     def end(self) -> None:
         """End what still runs as the user."""
         for pid in self.helpers():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    assert wait_readable([descriptor], 10), "a process does not end"
+                finally:
+                    os.close(descriptor)
 
     def _environment(self) -> dict[str, str]:
         return {
