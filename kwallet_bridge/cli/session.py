@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kwallet_bridge.bus.connection import BusConnection
-from kwallet_bridge.cli.arriving import move_open_wallets, take_back
 from kwallet_bridge.cli.text import say
 from kwallet_bridge.errors import BusLostError, SessionError, UsageError
 from kwallet_bridge.session.census import KSECRETD, find_owner
@@ -163,8 +162,10 @@ async def _install(
     chosen = read_word(word, environ, MadeBy.INSTALL) if word is not None else None
     kept = await asyncio.to_thread(read_kept, environ)
     offered = None
+    # `session start`, which runs at every login, has no use for these and all that they load.
+    from kwallet_bridge.cli.arriving import move_open_wallets, take_back  # noqa: PLC0415
+
     if chosen is None and kept is None:
-        # `session start`, which runs at every login, has no use for it and all that it loads.
         from kwallet_bridge.cli.ownfile import offer_file  # noqa: PLC0415
 
         offered = await offer_file(bus, environ)

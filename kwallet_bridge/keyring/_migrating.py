@@ -32,10 +32,12 @@ async def move_items(
         for collection in await source.collections():
             found = await _find(source, collection, attributes)
             shown = await source.read_items(found)
+            await _require_gone(source, collection, attributes, set(found) - shown.keys())
             # Some providers delete those with more attributes together with those with fewer.
             for item in sorted(shown, key=lambda one: -len(shown[one].attributes)):
                 secret = (await source.read_secrets([item])).get(item)
                 if secret is None:
+                    await _require_gone(source, collection, attributes, [item])
                     continue
                 new = NewItem(shown[item].label, proper(shown[item].attributes), secret)
                 # A twin of what was just written must not take its place.
@@ -58,6 +60,22 @@ async def _find(
     if found and source.quirks.items_lock_singly:
         await source.unlock_items(found)
     return found
+
+
+async def _require_gone(
+    source: ItemBackend,
+    collection: Collection,
+    attributes: Mapping[str, str],
+    unread: Iterable[ItemId],
+) -> None:
+    """Refuse to pass over items that are there and could not be read.
+
+    Raises:
+        StoreDamagedError: One of them is.
+    """
+    left = set(unread)
+    if left and left & set(await source.search(collection.id, attributes)):
+        raise StoreDamagedError("an item to be moved cannot be read; it stays where it is")
 
 
 async def _write(

@@ -32,6 +32,7 @@ from kwallet_bridge.keyring.errors import (
 from kwallet_bridge.keyringfile.sandbox import is_sandboxed
 from kwallet_bridge.keyringfile.sources import FilePassword, find_credential
 from kwallet_bridge.secretservice.backend import SecretServiceBackend
+from kwallet_bridge.statefile import StoreKind, load, state_path
 
 if TYPE_CHECKING:
     from kwallet_bridge.keyring._opening import Opened
@@ -139,6 +140,8 @@ class _Session:
             return await opening.open_portal_file(None)
         if await _service_is_there():
             return await opening.open_service(None)
+        if await asyncio.to_thread(_is_providers):
+            raise AbsentError("the Secret Service provider that served before is not there")
         keys = await asyncio.to_thread(_find_password, self._password_file)
         if keys is None:
             raise AbsentError("no Secret Service provider, and no password for a keyring file")
@@ -155,6 +158,17 @@ def _find_password(password_file: str) -> KeySource | None:
     if password_file:
         return FilePassword(Path(password_file).expanduser())
     return find_credential(os.environ)
+
+
+def _is_providers() -> bool:
+    """Return whether a provider keeps this person's secrets, even if it is late just now.
+
+    A file in its stead would call absent what the provider holds.
+    """
+    state = load(state_path(os.environ))
+    if state.decision is not None:
+        return state.decision.kind is StoreKind.PROVIDER
+    return bool(state.provider_served)
 
 
 def _is_sandboxed() -> bool:

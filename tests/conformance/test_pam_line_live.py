@@ -6,19 +6,17 @@ Needs root: what the system has is changed in a mount namespace alone.
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.installed import install_program
-from support.peers import GnomeKeyring
-from support.private_bus import PrivateBus, private_bus
+from support.installed import install_program, packaged_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-PACKAGED = Path("/usr/share/dbus-1/services/org.kde.kwalletd5.service")
+    from support.private_bus import PrivateBus
+
 LINE = "-session optional pam_kwallet5.so kwalletd=/usr/libexec/kwallet-bridge-login"
 REPLACED = "-session optional pam_kwallet5.so auto_start"
 FOREIGN_SYSTEM = f"""\
@@ -37,10 +35,7 @@ sum=$(cat /etc/pam.d/* | sha256sum)
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[PrivateBus]:
     """A session with gnome-keyring unlocked and kwalletd5 packaged."""
-    services = tmp_path / "share/dbus-1/services"
-    services.mkdir(parents=True)
-    shutil.copy(PACKAGED, services)
-    with private_bus(system_data=tmp_path / "share") as bus, GnomeKeyring(bus):
+    with packaged_session(tmp_path) as bus:
         yield bus
 
 

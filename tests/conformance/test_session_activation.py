@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.installed import install_program, stop_service
-from support.peers import GnomeKeyring, Xvfb
+from support.installed import install_program, packaged_session, stop_service
+from support.peers import Xvfb
 from support.private_bus import PrivateBus, private_bus
 from support.user_manager import run_under_systemd
 
@@ -34,10 +34,7 @@ def program(tmp_path: Path) -> Path:
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[PrivateBus]:
     """A session with gnome-keyring unlocked and kwalletd5 packaged."""
-    services = tmp_path / "share/dbus-1/services"
-    services.mkdir(parents=True)
-    shutil.copy(PACKAGED, services)
-    with private_bus(system_data=tmp_path / "share") as bus, GnomeKeyring(bus):
+    with packaged_session(tmp_path) as bus:
         yield bus
 
 

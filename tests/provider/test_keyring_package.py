@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from keyring.errors import InitError, KeyringLocked
 from keyring.testing.backend import BackendBasicTests
 
 from kwallet_bridge.keyring.keyring_backend import BridgeKeyring
+from kwallet_bridge.statefile import state_path, update
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,3 +127,15 @@ def test_the_package_finds_it_by_itself(password_file: Path, session: PrivateBus
     done = session.run([sys.executable, "-c", code], env=env)
     assert done.stdout == "keyring backend BridgeKeyring\n"
     assert BridgeKeyring().get_password("s", "u") == "p"
+
+
+@pytest.mark.usefixtures("password_file")
+def test_a_late_provider_is_not_replaced_by_a_file(session: PrivateBus) -> None:
+    """Where a provider has served, nothing is called absent out of a new file."""
+    update(state_path(session.env), lambda state: replace(state, provider_served=1))
+    keyring = BridgeKeyring()
+    with pytest.raises(InitError):
+        keyring.get_password("service", "user")
+    with pytest.raises(InitError):
+        keyring.set_password("service", "user", "new")
+    assert not list(session.home.rglob("*.keyring"))

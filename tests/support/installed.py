@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kwallet_bridge.wire.generations import BUS_NAMES
 from support.paths import ROOT
+from support.peers import GnomeKeyring
+from support.private_bus import private_bus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from support.private_bus import PrivateBus
@@ -39,3 +44,13 @@ def stop_service(bus: PrivateBus) -> None:
     os.kill(bus.process_of(BUS_NAMES[0]), 15)
     for name in BUS_NAMES:
         bus.wait_name_gone(name)
+
+
+@contextmanager
+def packaged_session(folder: Path) -> Iterator[PrivateBus]:
+    """A session with gnome-keyring unlocked and kwalletd5 as its package installs it."""
+    services = folder / "share/dbus-1/services"
+    services.mkdir(parents=True)
+    shutil.copy("/usr/share/dbus-1/services/org.kde.kwalletd5.service", services)
+    with private_bus(system_data=folder / "share") as bus, GnomeKeyring(bus):
+        yield bus
